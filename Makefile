@@ -1,0 +1,55 @@
+# Each target does all the set-up on first use (tools/setup.sh): .venv, by python3's own venv and pip.
+# Another Python: make test PYTHON=python3.12
+# Linux without a GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make reproduce
+# leaves out the CUDA packages, which are most of the download.
+
+.PHONY: help setup reproduce test lab lint lock clean
+.DEFAULT_GOAL := help
+
+# The notebooks' kernel is .venv's own, whatever else Jupyter knows of on this machine.
+unexport JUPYTER_PATH
+export JUPYTER_PREFER_ENV_PATH := 1
+
+help:
+	@echo 'make reproduce   run every notebook at its defaults, into reports/index.html'
+	@echo 'make test        lint, then run the tests and the notebooks'
+	@echo 'make lab         open the notebooks in JupyterLab (ARGS=--no-browser passes options)'
+	@echo 'make lint        check style and format only'
+	@echo 'make lock        resolve requirements.lock and environment.yml anew'
+	@echo 'make clean       remove .venv and caches (data/ and reports/ stay)'
+	@echo
+	@echo 'The first of them sets up .venv, once. Another Python: make test PYTHON=python3.12'
+
+setup:
+	@sh tools/setup.sh
+
+# A notebook that fails is shown as failed in the report; the others still run.
+reproduce: setup
+	@status=0; \
+	for notebook in notebooks/[0-9]*.ipynb; do \
+		.venv/bin/fddkit run "$$notebook" || { \
+			status=$$?; \
+			if [ $$status -eq 130 ]; then exit 130; fi; \
+		}; \
+	done; \
+	.venv/bin/fddkit report || exit $$?; \
+	echo; \
+	echo "The report: $(CURDIR)/reports/index.html"; \
+	exit $$status
+
+test: lint
+	@.venv/bin/python -m pytest --nbval-lax --nbval-current-env tests notebooks
+
+lab: setup
+	@.venv/bin/jupyter lab --ServerApp.root_dir=notebooks $(ARGS)
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+lock:
+	@"$${PYTHON:-python3}" tools/lock.py
+
+clean:
+	@rm -rf .venv build fddkit.egg-info .pytest_cache .ruff_cache .hypothesis
+	@find fddkit tests tools notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

@@ -1,0 +1,47 @@
+"""Fair dataset distillation: condense a training set and keep its groups alike.
+
+>>> import fddkit as fdd
+>>> train, test = fdd.load("digits")
+>>> s = fdd.distill(train, method="dm", fairness="cobra", ipc=10, seed=0)
+>>> report = fdd.evaluate(s, test, repeats=5, seed=0)
+>>> report.accuracy, report.deo_m, report.deo_a
+"""
+
+from importlib import import_module
+
+from .datasets import catalogue, load
+from .distill import distill
+from .distilled import DistilledSet
+from .errors import FddkitError
+from .evaluate import evaluate
+from .fairness import FairnessReport
+from .grouped import GroupedDataset
+from .verdict import verdict
+from .versions import __version__, versions
+
+__all__ = [
+    "DistilledSet",
+    "FairnessReport",
+    "FddkitError",
+    "GroupedDataset",
+    "__version__",
+    "catalogue",
+    "distill",
+    "evaluate",
+    "load",
+    "verdict",
+    "versions",
+]
+
+# what needs matplotlib, pandas or papermill is imported when it is first named
+_LAZY = ("experiments", "papers", "plots", "report", "theory")
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_LAZY])

@@ -1,0 +1,7 @@
+"""``python -m fddkit`` is ``fddkit``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

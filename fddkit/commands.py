@@ -1,0 +1,262 @@
+"""What the commands do, and what they print; heavy imports wait until a command needs them."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import FddkitError
+from .notebooks import fit, split
+
+
+def datasets(given: Namespace) -> int:
+    """List the catalogue and what is on disk, or download a data set.
+
+    Parameters
+    ----------
+    given : Namespace
+        ``download``, ``root``.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    from .datasets import catalogue, download
+
+    if given.download:
+        download(given.download, given.root)
+        print(f"{given.download} is in {given.root}")
+        return 0
+    rows = [("name", "data set", "classes", "groups", "shape", "BR", f"data in {given.root}")]
+    for one in catalogue():
+        state = "on disk" if one.on_disk(given.root) else f"missing ({one.needs})"
+        shape = "x".join(map(str, one.shape))
+        rows.append(
+            (
+                one.name,
+                one.title,
+                str(one.classes),
+                str(one.groups),
+                shape,
+                f"{one.default_br:g}",
+                state if one.needs else "none needed",
+            )
+        )
+    print(_table(rows))
+    print(f"\nfddkit datasets --download NAME --root {given.root} gets what is missing")
+    return 0
+
+
+def distill(given: Namespace) -> int:
+    """Distil a data set into a file.
+
+    Parameters
+    ----------
+    given : Namespace
+        See `fddkit.cli.parser`.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    from .datasets import load
+    from .distill import distill
+    from .settings import PRESETS
+
+    changed = _settings(given, PRESETS)
+    train, _ = load(
+        given.dataset,
+        br=given.br,
+        seed=given.data_seed,
+        root=given.root,
+        gap=given.gap,
+        offset=given.offset,
+    )
+    result = distill(
+        train,
+        method=given.method,
+        fairness=given.fairness,
+        ipc=given.ipc,
+        seed=given.seed,
+        preset=given.preset,
+        out=given.out,
+        overwrite=given.overwrite,
+        device=given.device,
+        **changed,
+    )
+    print(f"{result} in {given.out}")
+    if given.images:
+        print(f"{len(result)} images in {result.to_images(given.images)}")
+    return 0
+
+
+def evaluate(given: Namespace) -> int:
+    """Measure a distilled set on the test set that belongs to it.
+
+    Parameters
+    ----------
+    given : Namespace
+        See `fddkit.cli.parser`.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    from .datasets import reload
+    from .distilled import DistilledSet
+    from .evaluate import evaluate
+    from .training import PRESETS
+
+    changed = _settings(given, PRESETS)
+    distilled = DistilledSet.load(given.set_file)
+    _, test = reload(distilled.config["dataset"], given.root)
+    report = evaluate(
+        distilled,
+        test,
+        networks=split(given.networks),
+        repeats=given.repeats,
+        seed=given.seed,
+        preset=given.preset,
+        device=given.device,
+        **changed,
+    )
+    print(f"{distilled}\n{report}")
+    if given.json:
+        report.save(given.json)
+    return 0
+
+
+def run(given: Namespace) -> int:
+    """Execute a notebook.
+
+    Parameters
+    ----------
+    given : Namespace
+        See `fddkit.cli.parser`.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if the notebook failed.
+    """
+    from .runs import run
+
+    parameters = {}
+    for name, value in _pairs("-p", given.parameter):
+        if name in parameters:
+            raise FddkitError(f"{name} is given twice; use `fddkit sweep` for several values")
+        parameters[name] = value
+    ended = run(given.notebook, parameters, given.reports, force=given.force)
+    page = _near(ended.folder / "notebook.html")
+    if ended.status == "failed":
+        print(f"fddkit: {ended.notebook} failed: {ended.error}; see {page}", file=sys.stderr)
+        return 1
+    if ended.executed:
+        print(f"{ended.notebook} finished in {ended.seconds:.0f} s: {page}")
+    else:
+        print(f"{ended.notebook} was finished already (--force executes it again): {page}")
+    return 0
+
+
+def sweep(given: Namespace) -> int:
+    """Run a notebook over a grid and print how each run ended.
+
+    Parameters
+    ----------
+    given : Namespace
+        See `fddkit.cli.parser`.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if a notebook failed.
+    """
+    from .sweeps import sweep
+
+    grid: dict[str, list[str]] = {}
+    for name, values in _pairs("-p", given.parameter):
+        grid.setdefault(name, []).extend(split(values))
+    ended = sweep(
+        given.notebook,
+        grid,
+        jobs=given.jobs,
+        scheduler=given.scheduler,
+        reports=given.reports,
+        force=given.force,
+    )
+    rows = [(*grid, "status", "seconds", "")]
+    for one in ended:
+        status = one.status if one.executed else "was finished"
+        shown = one.error or str(_near(one.folder))
+        rows.append(
+            (*(str(one.parameters[name]) for name in grid), status, f"{one.seconds:.0f}", shown)
+        )
+    failed = sum(one.status == "failed" for one in ended)
+    skipped = sum(not one.executed for one in ended)
+    print(_table(rows))
+    print(
+        f"\n{len(ended)} run{'s' * (len(ended) != 1)}: {len(ended) - failed} finished"
+        f"{f' ({skipped} before)' if skipped else ''}, {failed} failed"
+    )
+    return 1 if failed else 0
+
+
+def report(given: Namespace) -> int:
+    """Make the page of every run.
+
+    Parameters
+    ----------
+    given : Namespace
+        ``reports``.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    from .report import build
+
+    index = build(given.reports)
+    print(f"{_near(index)}: open it in a browser ({index.resolve().as_uri()})")
+    return 0
+
+
+def _pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Return names and values of options written NAME=VALUE."""
+    pairs = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise FddkitError(f"{option} {text}: write NAME=VALUE, e.g. {option} ipc=10")
+        pairs.append((name.strip(), value.strip()))
+    return pairs
+
+
+def _settings(given: Namespace, presets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``--set`` changes, each value as the type that the preset has."""
+    preset = presets.get(given.preset)  # an unknown one is refused where it is used
+    return {
+        name: fit(name, value, getattr(preset, name, None))
+        for name, value in _pairs("--set", given.set)
+    }
+
+
+def _near(path: Path) -> Path:
+    """Return a path as one would type it here."""
+    path = path.resolve()
+    return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of text in columns, the first row being the heading."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)

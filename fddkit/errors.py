@@ -1,0 +1,34 @@
+"""The one exception a user's mistake raises."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class FddkitError(ValueError):
+    """A mistake in the input, told in one sentence: what is wrong, where, and what to do.
+
+    The command line prints the sentence and exits with status 2, without a traceback.
+    """
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> FddkitError:
+    """Return the error for a name that is not in a registry.
+
+    Parameters
+    ----------
+    kind : str
+        What the name should name, e.g. ``"data set"``.
+    name : object
+        The name that was given.
+    known : iterable of str
+        The names that exist, in the order in which they are listed.
+
+    Returns
+    -------
+    FddkitError
+        For the caller to raise.
+    """
+    known = list(known)
+    close = get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {close[0]!r}? Known" if close else "known"
+    return FddkitError(f"{name!r} is not a {kind}; {hint}: {', '.join(known)}")

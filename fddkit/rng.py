@@ -1,0 +1,92 @@
+"""Randomness: every stream is derived from one seed and the name of what it is for.
+
+A stream that is named by what it draws (``generator(seed, "batch", iteration)``) needs no saved
+state: a resumed run derives the streams it still needs, and inserting a new draw somewhere does
+not shift the numbers drawn elsewhere.
+"""
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor
+
+
+def derive(seed: int, *keys: object) -> int:
+    """Return a 63-bit seed for the stream named by ``keys``.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the whole run.
+    *keys : object
+        What the stream is for; anything with a stable ``str``.
+
+    Returns
+    -------
+    int
+        In ``[0, 2**63)``; distinct names give independent values.
+    """
+    text = "\x1f".join(map(str, (seed, *keys)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def generator(seed: int, *keys: object) -> torch.Generator:
+    """Return a CPU generator for the stream named by ``keys``.
+
+    Draws are made on the CPU and then moved, so that they are the same on every device.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the whole run.
+    *keys : object
+        What the stream is for.
+
+    Returns
+    -------
+    torch.Generator
+    """
+    return torch.Generator().manual_seed(derive(seed, *keys))
+
+
+def _mix(x: Tensor) -> Tensor:
+    """Return the splitmix64 finaliser of each int64 (a bijection with full avalanche)."""
+
+    def shift(v: Tensor, bits: int) -> Tensor:  # a logical shift: torch's is arithmetic
+        return (v >> bits) & ((1 << (64 - bits)) - 1)
+
+    x = (x ^ shift(x, 30)) * -0x40A7B892E31B1A47
+    x = (x ^ shift(x, 27)) * -0x6B2FB644ECCEEE15
+    return x ^ shift(x, 31)
+
+
+def normal(index: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
+    """Return standard normal noise that depends on each image's index alone.
+
+    Counter-based (splitmix64, then Box-Muller), so that an image gets the same noise in whatever
+    batch, order or device it is drawn.
+
+    Parameters
+    ----------
+    index : Tensor
+        int64 [N], the identity of each image.
+    shape : tuple of int
+        Shape of the noise of one image.
+    seed : int
+        Names the noise field.
+
+    Returns
+    -------
+    Tensor
+        float32 [N, *shape] on the device of ``index``.
+    """
+    size = math.prod(shape)
+    row = _mix(index.to(torch.int64) + derive(seed, "normal"))
+    counter = torch.arange(size, dtype=torch.int64, device=index.device)
+    bits = _mix(row[:, None] + counter * -0x61C8864680B583EB)
+    # 32 bits for the radius, 24 for the angle; +0.5 keeps the logarithm finite
+    radius = (((bits >> 32) & 0xFFFFFFFF).double() + 0.5) / 2**32
+    angle = (bits & 0xFFFFFF).double() / 2**24
+    noise = torch.sqrt(-2 * torch.log(radius)) * torch.cos(2 * math.pi * angle)
+    return noise.float().view(len(index), *shape)

@@ -1,0 +1,66 @@
+"""What reports mean, in sentences that are computed and so are never false."""
+
+from collections.abc import Mapping
+
+from .fairness import FairnessReport
+from .metrics import Summary
+
+REPAIRS = ("fairdd", "cobra")
+
+
+def verdict(named: Mapping[str, FairnessReport]) -> str:
+    """Say whether distillation amplified the bias and whether the rules repaired it.
+
+    Two DEO_M differ if their 95% intervals do not overlap; where one of the two has no interval
+    (a single repeat) nothing is claimed. The counterfactual test is used where there is one.
+
+    Parameters
+    ----------
+    named : mapping of str to FairnessReport
+        ``"whole"``, ``"vanilla"`` and any of ``"fairdd"`` and ``"cobra"``; what is missing is not
+        spoken of.
+
+    Returns
+    -------
+    str
+        One line a finding.
+    """
+    tests = [report.counterfactual or report for report in named.values()]
+    deo = {name: test.deo_m for name, test in zip(named, tests, strict=True)}
+    lines = []
+    if "whole" in deo and "vanilla" in deo:
+        words = ("amplifies", "does not amplify", "cannot be told to amplify")
+        word = _compare(deo["vanilla"], deo["whole"], words)
+        lines.append(
+            f"Vanilla distillation {word} the bias of the whole set: "
+            f"DEO_M {_number(deo['vanilla'])} after it, {_number(deo['whole'])} without it."
+        )
+    for rule in REPAIRS:
+        if rule in deo and "vanilla" in deo:
+            words = ("is less fair than", "is fairer than", "cannot be told from")
+            word = _compare(deo[rule], deo["vanilla"], words)
+            change = named[rule].accuracy.mean - named["vanilla"].accuracy.mean
+            lines.append(
+                f"{rule} {word} vanilla: DEO_M {_number(deo[rule])} against "
+                f"{_number(deo['vanilla'])}, and its accuracy is {abs(change):.1f} points "
+                f"{'higher' if change >= 0 else 'lower'}."
+            )
+    if all(rule in deo for rule in REPAIRS):
+        words = ("is less fair than", "is fairer than", "cannot be told from")
+        word = _compare(deo["fairdd"], deo["cobra"], words)
+        lines.append(f"fairdd {word} cobra by these runs.")
+    return "\n".join(lines)
+
+
+def _compare(a: Summary, b: Summary, words: tuple[str, str, str]) -> str:
+    """Return the first word if a is above b, the second if below, else the third."""
+    (low_a, high_a), (low_b, high_b) = a.ci95, b.ci95
+    if low_a > high_b:
+        return words[0]
+    return words[1] if high_a < low_b else words[2]
+
+
+def _number(summary: Summary) -> str:
+    low, high = summary.ci95
+    interval = "" if low != low else f" [{low:.1f}, {high:.1f}]"
+    return f"{summary.mean:.1f}{interval}"

@@ -1,0 +1,202 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import pytest
+import torch
+
+import fddkit as fdd
+from fddkit.distilled import DistilledSet
+from fddkit.initial import initial
+from fddkit.matching import Matching
+from fddkit.settings import Settings, settings
+from fddkit.targets import RULES
+
+TINY = {"iterations": 12, "batch": 16, "width": 8, "lr": 5.0}
+
+
+@pytest.fixture(scope="module")
+def train():
+    return fdd.load("digits", seed=0)[0]
+
+
+def run(train, **kwargs):
+    return fdd.distill(train, preset="smoke", progress=False, **{"ipc": 2, **TINY, **kwargs})
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_run_is_gradient_descent_with_momentum_on_the_matching_loss(train, rule):
+    s = run(train, fairness=rule, iterations=4, seed=3)
+    c = s.config["settings"]
+    matching = Matching(train, 2, Settings(**c), seed=3)
+    images, velocity, losses = initial(train, "dm", 2, 3).images, 0.0, []
+    for i in range(4):
+        loss, gradient = matching.gradient(images, RULES[rule], i)
+        velocity = c["momentum"] * velocity + gradient
+        images = images - c["lr"] * velocity
+        losses.append(loss)
+    torch.testing.assert_close(s.images, images)
+    assert s.loss.tolist() == pytest.approx(losses)
+
+
+def test_same_seed_same_bits_and_other_seed_other_images(train):
+    a, b, c = run(train, seed=1), run(train, seed=1), run(train, seed=2)
+    assert torch.equal(a.images, b.images)
+    assert torch.equal(a.loss, b.loss)
+    assert not torch.equal(a.images, c.images)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_images_fit_networks_and_batches_they_were_not_fitted_to(train, rule):
+    s = run(train, fairness=rule, iterations=40, lr={"fairdd": 2.0}.get(rule, 20.0))
+    matching = Matching(train, 2, Settings(**s.config["settings"]), seed=0)
+    before, after = (
+        sum(matching.gradient(images, RULES[rule], i)[0] for i in range(1000, 1010))
+        for images in (initial(train, "dm", 2, 0).images, s.images)
+    )
+    assert after < before * {"fairdd": 0.95}.get(rule, 0.8)  # FairDD's optimum is not 0
+
+
+def test_config_tells_the_run_and_rebuilds_it(train):
+    s = run(train, fairness="cobra", sampling="group")
+    c = s.config
+    assert c["fingerprint"] == train.fingerprint()
+    assert c["dataset"] == train.info
+    assert (c["method"], c["fairness"], c["ipc"], c["seed"]) == ("dm", "cobra", 2, 0)
+    again = fdd.distill(train, c["method"], c["fairness"], c["ipc"], c["seed"], progress=False,
+                        **c["settings"])
+    assert torch.equal(again.images, s.images)
+    assert s.versions["torch"] == str(torch.__version__)
+
+
+def test_callback_sees_every_nth_iteration_and_the_last(train):
+    seen = []
+    s = run(train, callback=seen.append, every=5)
+    assert [p.iteration for p in seen] == [5, 10, 12]
+    assert torch.equal(seen[-1].images, s.images)
+    assert not torch.equal(seen[0].images, s.images)
+    assert seen[-1].loss == s.loss[-1]
+
+
+def test_baselines_need_no_steps(train, tmp_path):
+    whole = fdd.distill(train, "whole", out=tmp_path / "w.safetensors")
+    assert len(whole) == len(train)
+    assert whole.config["fairness"] is None
+    random = fdd.distill(train, "random", ipc=3)
+    assert len(random) == 30
+    assert len(random.loss) == 0
+
+
+# --- interruption -------------------------------------------------------------------------
+
+SCRIPT = """
+import sys, fddkit as fdd
+train, _ = fdd.load("digits", seed=0)
+fdd.distill(train, preset="smoke", progress=False, ipc=2, iterations=60, batch=16, width=8, lr=5.0,
+            fairness="fairdd", out=sys.argv[1], checkpoint_seconds=0.0,
+            callback=lambda p: print(p.iteration, flush=True), every=1)
+"""
+
+
+def start(path):
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(path)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_a_killed_run_resumes_to_the_same_bits(train, tmp_path):
+    whole = run(train, fairness="fairdd", iterations=60)
+    path = tmp_path / "s.safetensors"
+    reached = []
+    for stop_after in (7, 25):  # killed twice, at whatever moment follows
+        process = start(path)
+        lines = []
+        for line in process.stdout:
+            lines.append(int(line))
+            if lines[-1] >= stop_after:
+                break
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        reached.append(lines[0])
+        assert not path.exists()
+    assert reached[1] > 1  # the second call went on, it did not start again
+    process = start(path)
+    assert int(process.stdout.readline()) > 20
+    process.communicate()
+    s = DistilledSet.load(path)
+    assert torch.equal(s.images, whole.images)
+    assert torch.equal(s.loss, whole.loss)
+    assert sorted(p.name for p in tmp_path.iterdir() if not p.name.endswith(".tmp")) == [path.name]
+
+
+def test_control_c_keeps_the_work(train, tmp_path):
+    path = tmp_path / "s.safetensors"
+
+    def interrupt(p):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(train, out=path, callback=interrupt, every=5)
+    seen = []
+    s = run(train, out=path, callback=seen.append, every=1)
+    assert seen[0].iteration == 6
+    assert torch.equal(s.images, run(train).images)
+
+
+def test_a_finished_set_is_loaded_not_computed(train, tmp_path):
+    path = tmp_path / "s.safetensors"
+    first = run(train, out=path)
+    began = path.stat().st_mtime_ns
+    time.sleep(0.01)
+    again = run(train, out=path, callback=lambda p: pytest.fail("computed again"), every=1)
+    assert torch.equal(first.images, again.images)
+    assert path.stat().st_mtime_ns == began
+
+
+def test_another_configuration_is_refused_unless_overwritten(train, tmp_path):
+    path = tmp_path / "s.safetensors"
+    run(train, out=path)
+    with pytest.raises(fdd.FddkitError, match="belongs to another run .*fairness: 'vanilla' there"):
+        run(train, out=path, fairness="cobra")
+    with pytest.raises(fdd.FddkitError, match="iterations: 12 there, 13 here"):
+        run(train, out=path, iterations=13)
+    s = run(train, out=path, fairness="cobra", overwrite=True)
+    assert DistilledSet.load(path).config == s.config
+    s.save(f"{path}.part")  # not a checkpoint, and of another run
+    run(train, out=path, fairness="fairdd", overwrite=True)
+
+
+# --- mistakes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"method": "dmm"}, "did you mean 'dm'"),
+        ({"fairness": "fair-dd"}, "did you mean 'fairdd'"),
+        ({"ipc": 10_000}, "ipc=10000 is larger than class"),
+        ({"device": "tpu7"}, "device 'tpu7' cannot be used here"),
+        ({"lr": 1e30}, "choose a smaller lr"),
+        ({"colour": 1}, "'colour' is not a setting"),
+    ],
+)
+def test_mistakes_get_a_sentence(train, wrong, sentence):
+    with pytest.raises(fdd.FddkitError, match=sentence):
+        run(train, **wrong)
+
+
+def test_a_checkpoint_that_is_cut_is_named(train, tmp_path):
+    path = tmp_path / "s.safetensors"
+    (tmp_path / "s.safetensors.part").write_bytes(b"half")
+    with pytest.raises(fdd.FddkitError, match=r"s.safetensors.part is truncated"):
+        run(train, out=path)
+
+
+def test_settings_are_recorded_whole(train):
+    s = run(train)
+    chosen = settings("smoke", **TINY).resolve(2, "digits")
+    assert s.config["settings"] == asdict(chosen)

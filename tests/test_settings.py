@@ -1,0 +1,49 @@
+import pytest
+
+from fddkit.errors import FddkitError
+from fddkit.settings import PRESETS, settings
+
+
+def test_the_paper_preset_is_the_published_protocol():
+    paper = settings("paper").resolve(10, "cifar10-s")
+    assert (paper.iterations, paper.batch, paper.lr, paper.momentum) == (20_000, 256, 1.0, 0.5)
+    assert (paper.sampling, paper.init, paper.network, paper.width) == (
+        "class",
+        "real",
+        "convnet",
+        128,
+    )
+    assert settings("paper").resolve(100, "cifar10-s").lr == 10.0
+
+
+def test_auto_augmentation_never_mirrors_digits():
+    assert "flip" not in settings("quick").resolve(10, "digits").augment
+    assert "flip" not in settings("quick").resolve(10, "cmnist-bg").augment
+    assert "flip" in settings("quick").resolve(10, "cfmnist-fg").augment
+
+
+def test_overrides_replace_and_none_keeps():
+    assert settings("quick", width=7, lr=None).width == 7
+    assert settings("quick", lr=None) == PRESETS["quick"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "sentence"),
+    [
+        ("papers", {}, "did you mean 'paper'"),
+        ("quick", {"iteration": 5}, "did you mean 'iterations'"),
+        ("quick", {"iterations": 0}, "iterations=0 is not a positive integer"),
+        ("quick", {"batch": 2.5}, "batch=2.5 is not a positive integer"),
+        ("quick", {"width": True}, "width=True is not a positive integer"),
+        ("quick", {"lr": -1.0}, "lr=-1.0 is not a positive step size"),
+        ("quick", {"lr": float("nan")}, "lr=nan is not a positive step size"),
+        ("quick", {"momentum": 1.0}, "momentum=1.0 is outside"),
+        ("quick", {"sampling": "groups"}, "did you mean 'group'"),
+        ("quick", {"init": "zeros"}, "'zeros' is not a kind of start"),
+        ("quick", {"network": "resnet"}, "did you mean 'resnet18'"),
+        ("quick", {"augment": "colour"}, "colour"),
+    ],
+)
+def test_mistakes_get_a_sentence(preset, overrides, sentence):
+    with pytest.raises(FddkitError, match=sentence):
+        settings(preset, **overrides)
