@@ -116,7 +116,7 @@ def distill(
     if fairness not in RULES:
         raise unknown("fairness rule", fairness, RULES)
     device = choose_device(device)
-    chosen = chosen.resolve(ipc, train.name)
+    chosen = chosen.resolve(ipc, train)
     iterative = method not in BASELINES
     config = {
         "dataset": dict(train.info),

@@ -131,11 +131,14 @@ class DistilledSet:
             with files.atomic(folder / name) as temporary:
                 Image.fromarray(np.squeeze(image)).save(temporary, format="png")
             rows.append((name, y, self.target_names[y], self.group_names[a] if a >= 0 else ""))
-        with files.atomic(folder / "labels.csv") as temporary:
-            with open(temporary, "w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(("file", "target", "class", "initial_group"))
-                writer.writerows(rows)
+        with (
+            files.atomic(folder / "labels.csv") as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.writer(file)
+            writer.writerow(("file", "target", "class", "initial_group"))
+            writer.writerows(rows)
+            file.flush()
         return folder
 
     def save(self, path: str | os.PathLike) -> Path:

@@ -189,7 +189,6 @@ class Current:
             files.write_json(path, kept)
         return plain
 
-
     def reports(self, named: Mapping[str, FairnessReport]) -> "pd.DataFrame":
         """Keep the numbers of fairness reports, and show them as a table.
 

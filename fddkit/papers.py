@@ -148,7 +148,9 @@ def beside(
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns = pd.MultiIndex.from_tuples(table.columns)
     order = ["here", *PAPERS]
-    return table[sorted(table.columns, key=lambda c: (list(metrics).index(c[0]), order.index(c[1])))]
+    return table[
+        sorted(table.columns, key=lambda c: (list(metrics).index(c[0]), order.index(c[1])))
+    ]
 
 
 def _known(column: str, wanted: Any, values: "pd.Series") -> list:

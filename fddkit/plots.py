@@ -396,7 +396,9 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
     axes[0].invert_yaxis()
     handles = [
         mpl.lines.Line2D([], [], marker="o", ls="", ms=4.5, color="0.3", label="balanced test"),
-        mpl.lines.Line2D([], [], marker="|", ls="", ms=8, mew=1.5, color="0.5", label="noise floor"),
+        mpl.lines.Line2D(
+            [], [], marker="|", ls="", ms=8, mew=1.5, color="0.5", label="noise floor"
+        ),
     ]
     if any(report.counterfactual for report in named.values()):
         handles.insert(

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from . import augment
 from .errors import FddkitError, unknown
+from .grouped import GroupedDataset
 from .networks import NETWORKS
 from .sampling import SAMPLING
 
@@ -16,8 +17,9 @@ class Settings:
 
     Attributes
     ----------
-    iterations : int
-        Steps on the synthetic images.
+    iterations : int or None
+        Steps on the synthetic images; ``None`` takes 400, and 200 for images of up to 16 pixels
+        (`digits`), whose embeddings have a quarter as many features to fit.
     batch : int
         Real images per class and step.
     lr : float or None
@@ -40,7 +42,7 @@ class Settings:
         Of the ConvNet.
     """
 
-    iterations: int
+    iterations: int | None = None
     batch: int = 256
     lr: float | None = None
     momentum: float = 0.5
@@ -55,6 +57,8 @@ class Settings:
         """Check every value."""
         for name in ("iterations", "batch", "width", "depth"):
             value = getattr(self, name)
+            if value is None and name == "iterations":
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise FddkitError(f"{name}={value!r} is not a positive integer; give at least 1")
         if self.lr is not None and not 0 < self.lr < float("inf"):
@@ -71,15 +75,15 @@ class Settings:
         if self.augment != "auto":
             augment.parse(self.augment)
 
-    def resolve(self, ipc: int, dataset: str) -> "Settings":
+    def resolve(self, ipc: int, train: GroupedDataset) -> "Settings":
         """Return the settings with what depends on the run filled in.
 
         Parameters
         ----------
         ipc : int
             Images per class.
-        dataset : str
-            Name of the data set.
+        train : GroupedDataset
+            The real set.
 
         Returns
         -------
@@ -87,17 +91,18 @@ class Settings:
             Without ``None`` or ``"auto"``.
         """
         lr = self.lr if self.lr is not None else (10.0 if ipc >= 100 else 1.0)
+        iterations = self.iterations or (200 if max(train.shape[1:]) <= 16 else 400)
         strategy = self.augment
         if strategy == "auto":
             # a mirrored digit is no longer that digit (README of the official DSA code)
-            digits = dataset.startswith(("digits", "cmnist"))
+            digits = train.name.startswith(("digits", "cmnist"))
             strategy = "_".join(f for f in augment.FAMILIES if not (digits and f == "flip"))
-        return replace(self, lr=float(lr), augment=strategy)
+        return replace(self, iterations=iterations, lr=float(lr), augment=strategy)
 
 
 PRESETS = {
     "smoke": Settings(iterations=20, batch=32, width=16, lr=10.0),
-    "quick": Settings(iterations=400, batch=64, width=32, lr=10.0),
+    "quick": Settings(batch=64, width=32, lr=5.0),
     "paper": Settings(iterations=20_000, augment="color_crop_cutout_flip_scale_rotate"),
 }
 

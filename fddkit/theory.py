@@ -76,7 +76,7 @@ def collinearity(
             "groups, so no one factor fits them all; choose a lower br"
         )
     size = int(train.counts().sum(1).max())
-    chosen = settings(preset, **{"batch": size, **overrides}).resolve(ipc, train.name)
+    chosen = settings(preset, **{"batch": size, **overrides}).resolve(ipc, train)
     matching = Matching(train, ipc, chosen, seed, dtype=dtype)
     images = initial(train, "dm", ipc, seed).images.to(dtype)
     fairdd, cobra = (matching.gradient(images, RULES[r], 0)[1] for r in ("fairdd", "cobra"))

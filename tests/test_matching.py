@@ -16,7 +16,7 @@ ALL = "_".join(augment.FAMILIES)
 def toy(seed, counts):
     """Random images with the given number in each class and group."""
     g = torch.Generator().manual_seed(seed)
-    classes, groups = counts.shape
+    groups = counts.shape[1]
     cell = torch.repeat_interleave(torch.arange(counts.numel()), counts.flatten())
     cell = cell[torch.randperm(len(cell), generator=g)]
     images = torch.randint(0, 256, (len(cell), 3, 8, 8), generator=g, dtype=torch.uint8)
@@ -30,8 +30,12 @@ def slow_loss(data, m, images, rule, iteration):
     """Distribution matching as the papers write it: one class, one group, one image at a time."""
     c = m.settings
     net = networks.build(
-        c.network, data.shape, data.n_classes, derive(m.seed, "network", iteration),
-        width=c.width, depth=c.depth,
+        c.network,
+        data.shape,
+        data.n_classes,
+        derive(m.seed, "network", iteration),
+        width=c.width,
+        depth=c.depth,
     ).double()
     index, _ = m.sampler.draw(generator(m.seed, "batch", iteration))
     families = augment.parse(c.augment)

@@ -1,11 +1,18 @@
 import pytest
+import torch
 
 from fddkit.errors import FddkitError
+from fddkit.grouped import GroupedDataset
 from fddkit.settings import PRESETS, settings
 
 
+def named(name, side=32):
+    images = torch.zeros(2, 3, side, side, dtype=torch.uint8)
+    return GroupedDataset.from_arrays(images, torch.tensor([0, 1]), torch.tensor([0, 0]), name=name)
+
+
 def test_the_paper_preset_is_the_published_protocol():
-    paper = settings("paper").resolve(10, "cifar10-s")
+    paper = settings("paper").resolve(10, named("cifar10-s"))
     assert (paper.iterations, paper.batch, paper.lr, paper.momentum) == (20_000, 256, 1.0, 0.5)
     assert (paper.sampling, paper.init, paper.network, paper.width) == (
         "class",
@@ -13,13 +20,20 @@ def test_the_paper_preset_is_the_published_protocol():
         "convnet",
         128,
     )
-    assert settings("paper").resolve(100, "cifar10-s").lr == 10.0
+    assert settings("paper").resolve(100, named("cifar10-s")).lr == 10.0
 
 
 def test_auto_augmentation_never_mirrors_digits():
-    assert "flip" not in settings("quick").resolve(10, "digits").augment
-    assert "flip" not in settings("quick").resolve(10, "cmnist-bg").augment
-    assert "flip" in settings("quick").resolve(10, "cfmnist-fg").augment
+    assert "flip" not in settings("quick").resolve(10, named("digits")).augment
+    assert "flip" not in settings("quick").resolve(10, named("cmnist-bg")).augment
+    assert "flip" in settings("quick").resolve(10, named("cfmnist-fg")).augment
+
+
+def test_quick_takes_fewer_steps_on_small_images():
+    quick = settings("quick")
+    assert quick.resolve(10, named("x", 16)).iterations == 200
+    assert quick.resolve(10, named("x", 17)).iterations == 400
+    assert settings("quick", iterations=7).resolve(10, named("x")).iterations == 7
 
 
 def test_overrides_replace_and_none_keeps():

@@ -6,9 +6,7 @@ from fddkit import networks
 from fddkit.signals import cell_means, real_embeddings, synthetic_embeddings
 
 
-@given(
-    cells=st.lists(st.integers(0, 6), min_size=1, max_size=30), seed=st.integers(0, 10**6)
-)
+@given(cells=st.lists(st.integers(0, 6), min_size=1, max_size=30), seed=st.integers(0, 10**6))
 def test_cell_means_equal_the_loop(cells, seed):
     cell = torch.tensor(cells)
     features = torch.randn(

@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"))
     rounds, path = vars(parser.parse_args()).values()
     train = data()
-    matching = Matching(train, IPC, settings("paper").resolve(IPC, "cifar10-s"), seed=0)
+    matching = Matching(train, IPC, settings("paper").resolve(IPC, train), seed=0)
     images = torch.randn(CLASSES * IPC, *train.shape, generator=generator(0, "start"))
     steps = {r: lambda i, r=r: matching.gradient(images, RULES[r], i)[1] for r in RULES}
     steps["loop over classes"] = lambda i: loop_over_classes(matching, images, i)

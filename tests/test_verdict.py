@@ -1,0 +1,46 @@
+import numpy as np
+
+from fddkit.fairness import FairnessReport
+from fddkit.verdict import verdict
+
+
+def report(*gaps, n=200):
+    """Two classes, two groups; class 0 of group 0 is right in 90%, of group 1 by ``gap`` less."""
+    counts = np.zeros((len(gaps), 2, 2, 2), dtype=np.int64)
+    for r, gap in enumerate(gaps):
+        for a, right in ((0, 0.9), (1, 0.9 - gap)):
+            hits = round(right * n)
+            counts[r, a] = [[hits, n - hits], [n // 10, n - n // 10]]
+    return FairnessReport(counts, ["convnet"] * len(gaps))
+
+
+def test_amplified_and_repaired():
+    text = verdict(
+        {
+            "whole": report(0.2, 0.21, 0.22),
+            "vanilla": report(0.8, 0.81, 0.82),
+            "fairdd": report(0.1, 0.11, 0.12),
+            "cobra": report(0.1, 0.11, 0.12),
+        }
+    )
+    assert "Vanilla distillation amplifies the bias of the whole set: DEO_M 81.0" in text
+    assert "fairdd is fairer than vanilla: DEO_M 11.0" in text
+    assert "17.5 points higher" in text  # (0.81 - 0.11) of a quarter of the test images
+    assert "fairdd cannot be told from cobra" in text
+
+
+def test_the_words_follow_the_numbers():
+    fair, biased = report(0.1, 0.11, 0.12), report(0.8, 0.81, 0.82)
+    assert "does not amplify" in verdict({"whole": biased, "vanilla": fair})
+    assert "is less fair than vanilla" in verdict({"vanilla": fair, "cobra": biased})
+    assert "lower" in verdict({"vanilla": fair, "cobra": biased})
+
+
+def test_one_repeat_claims_nothing():
+    text = verdict({"whole": report(0.1), "vanilla": report(0.8), "cobra": report(0.1)})
+    assert "cannot be told to amplify" in text
+    assert "cobra cannot be told from vanilla" in text
+
+
+def test_what_is_missing_is_not_spoken_of():
+    assert verdict({"random": report(0.5)}) == ""
