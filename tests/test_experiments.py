@@ -16,6 +16,7 @@ import torch
 
 from fddkit import experiments, files, identity, kernel, notebooks, records, runs, sweeps, webpage
 from fddkit.errors import FddkitError
+from fddkit.fairness import FairnessReport
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADING = "# A tiny notebook\nIt shows that $x^2$ is drawn."
@@ -571,3 +572,19 @@ def test_the_page_needs_no_network_and_shows_no_dead_widgets(here):
     assert "costs $5" in page
     assert "<script" not in page
     assert len(cell.outputs) == 2  # the notebook itself is left as it was
+
+
+def test_reports_become_numbers_and_a_table(headless, here):
+    counts = np.full((2, 2, 2, 2), 5)
+    paired = FairnessReport(counts, ["convnet"] * 2)
+    report = FairnessReport(counts, ["convnet"] * 2, counterfactual=paired)
+    table = experiments.current().reports({"cobra": report})
+    assert table.loc["cobra", "accuracy"] == "50.0 [50.0, 50.0]"
+    assert "floor" in table.loc["cobra", "counterfactual DEO_M"]
+    kept = experiments.current().metrics({})
+    found = files.read_json(experiments.current().path("metrics.json"))
+    assert kept == {}
+    assert found["numbers"]["cobra accuracy"]["mean"] == 50
+    assert found["numbers"]["cobra counterfactual DEO_A"]["noise_floor"] > 0
+    (rows,) = found["tables"].values()
+    assert rows[0]["trained on"] == "cobra"

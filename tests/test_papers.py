@@ -3,10 +3,12 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fddkit import papers
 from fddkit.errors import FddkitError
+from fddkit.fairness import FairnessReport
 from fddkit.papers import published
 
 FOLDER = Path(papers.__file__).parent / "published"
@@ -76,3 +78,26 @@ def test_vocabulary_is_documented():
         assert f"``{value}``" in papers.__doc__
     for column in published().columns:
         assert f"``{column}``" in papers.__doc__
+
+
+def made(right):
+    counts = np.zeros((2, 2, 2, 2), dtype=np.int64)
+    counts[:, :, 0, 0], counts[:, :, 1, 1] = right, 10
+    counts[:, :, 0, 1] = 10 - right
+    return FairnessReport(counts, ["convnet"] * 2)
+
+
+def test_own_numbers_stand_beside_the_printed_ones():
+    named = {"whole": made(9), "vanilla": made(5), "cobra": made(10)}
+    table = papers.beside(named, "cmnist-fg", 10)
+    assert table.loc["vanilla", ("accuracy", "here")] == pytest.approx(75)
+    assert table.loc["vanilla", ("accuracy", "fairdd")] == 25.01  # FairDD, table 22
+    assert table.loc["cobra", ("deo_m", "cobra")] == 14.74  # COBRA, table 8
+    assert table.loc["whole", ("deo_a", "fairdd")] == 5.89  # FairDD, table 21
+    assert np.isnan(table.loc["cobra", ("deo_m", "fairdd")])
+    assert [c[1] for c in table.columns if c[0] == "deo_m"] == ["here", "fairdd", "cobra"]
+
+
+def test_a_set_that_no_paper_has_stands_alone():
+    table = papers.beside({"vanilla": made(5)}, "digits", 10)
+    assert list(table.columns) == [(m, "here") for m in ("accuracy", "deo_m", "deo_a")]
