@@ -9,8 +9,6 @@
 # The notebooks' kernel is .venv's own, whatever else Jupyter knows of on this machine.
 unexport JUPYTER_PATH
 export JUPYTER_PREFER_ENV_PATH := 1
-# OpenMP threads that wait soon sleep: on a machine with other work, spinning ones cost 10x.
-export GOMP_SPINCOUNT ?= 10000
 
 help:
 	@echo 'make reproduce   run every notebook at its defaults, into reports/index.html'

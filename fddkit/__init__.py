@@ -7,7 +7,12 @@
 >>> report.accuracy, report.deo_m, report.deo_a
 """
 
+import os
 from importlib import import_module
+
+# Before torch loads OpenMP: threads that wait soon sleep. Spinning ones cost nothing on an idle
+# machine, but where other work takes their cores they slow small networks down tenfold.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from .datasets import catalogue, load
 from .distill import distill

@@ -169,6 +169,10 @@ class _Run:
     def finish(self, part, config, progress, callback, every, seconds) -> tuple[Tensor, Tensor]:
         """Take the steps that are left and return the images and all losses."""
         done, total = len(self.losses), self.settings.iterations
+        if part is not None:
+            self.checkpoint(
+                part, config
+            )  # a folder that takes no files is told now, not at the end
         saved = time.monotonic()
         title = f"{config['method']} {config['fairness']} ipc {config['ipc']}"
         with tqdm(total=total, initial=done, desc=title, disable=not progress) as bar:

@@ -187,8 +187,6 @@ def _execute(
     variables = {
         FOLDER_VARIABLE: str(folder.resolve()),
         "PYTHONPATH": os.pathsep.join(paths),
-        # OpenMP threads that wait soon sleep: on a busy machine spinning ones cost 10x
-        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "10000"),
         **({name: str(threads) for name in _THREADS} if threads else {}),
     }
     part = folder / _PART

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
+
+import fddkit  # noqa: F401 (before torch: it sets how OpenMP's threads wait)
+
+import torch  # isort: skip
 
 ROOT = Path(__file__).resolve().parent.parent
 RAW_FILES = [  # one of each data set, as torchvision lays them out

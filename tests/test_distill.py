@@ -192,6 +192,17 @@ def test_mistakes_get_a_sentence(train, wrong, sentence):
         run(train, **wrong)
 
 
+def test_a_folder_that_takes_no_files_is_told_before_the_first_step(train, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(fdd.FddkitError, match="cannot write"):
+        run(
+            train,
+            out=tmp_path / "file" / "s.safetensors",
+            callback=lambda p: pytest.fail("a step was taken"),
+            every=1,
+        )
+
+
 def test_a_checkpoint_that_is_cut_is_named(train, tmp_path):
     path = tmp_path / "s.safetensors"
     (tmp_path / "s.safetensors.part").write_bytes(b"half")
