@@ -1,11 +1,12 @@
 """The hyper-parameters of a distillation and the presets that fill them in."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from . import augment
 from .errors import FddkitError, unknown
 from .grouped import GroupedDataset
 from .networks import NETWORKS
+from .presets import choose
 from .sampling import SAMPLING
 
 INITS = ("real", "noise", "hybrid")
@@ -127,11 +128,4 @@ def settings(preset: str, **overrides: object) -> Settings:
     FddkitError
         For an unknown preset or field, or a value out of range.
     """
-    if preset not in PRESETS:
-        raise unknown("preset", preset, PRESETS)
-    names = [field.name for field in fields(Settings)]
-    for name in overrides:
-        if name not in names:
-            raise unknown("setting", name, names)
-    given = {name: value for name, value in overrides.items() if value is not None}
-    return Settings(**{**asdict(PRESETS[preset]), **given})
+    return choose(PRESETS, preset, overrides, "setting")

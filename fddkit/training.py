@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import augment
-from .errors import FddkitError, unknown
+from .errors import FddkitError
 from .networks import chunk_size
+from .presets import choose
 from .rng import generator
 
 
@@ -99,13 +100,7 @@ def recipe(preset: str, **overrides: object) -> Recipe:
     FddkitError
         For an unknown preset or field, or a value out of range.
     """
-    if preset not in PRESETS:
-        raise unknown("preset", preset, PRESETS)
-    known = [field.name for field in fields(Recipe)]
-    for name in overrides:
-        if name not in known:
-            raise unknown("setting of evaluate", name, known)
-    return replace(PRESETS[preset], **{k: v for k, v in overrides.items() if v is not None})
+    return choose(PRESETS, preset, overrides, "setting of evaluate")
 
 
 def fit(
