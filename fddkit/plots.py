@@ -310,8 +310,9 @@ def rates(named: Mapping[str, FairnessReport]) -> Figure:
         ax.tick_params(length=0)
         ax.tick_params(axis="x", rotation=60)
         ax.tick_params(axis="y", rotation=0)
-    for ax in axes[len(named) :]:
+    for above, ax in enumerate(axes[len(named) :], len(named) - columns):
         ax.set_visible(False)
+        axes[above].tick_params(labelbottom=True)  # nothing below carries its labels
     figure.supxlabel("group (PA)", fontsize=8)
     figure.supylabel("class (TA)", fontsize=8)
     figure.colorbar(
@@ -348,7 +349,6 @@ def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
     ax.set(
         xlabel="iteration",
         ylabel="matching loss / its start",
-        yscale="log",
         title=f"Matching loss (running mean of {size})",
     )
     ax.legend(frameon=False)
