@@ -351,7 +351,7 @@ def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
         ylabel="matching loss / its start",
         title=f"Matching loss (running mean of {size})",
     )
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="upper right")
     return figure
 
 

@@ -11,8 +11,9 @@ REPAIRS = ("fairdd", "cobra")
 def verdict(named: Mapping[str, FairnessReport]) -> str:
     """Say whether distillation amplified the bias and whether the rules repaired it.
 
-    Two DEO_M differ if their 95% intervals do not overlap; where one of the two has no interval
-    (a single repeat) nothing is claimed. The counterfactual test is used where there is one.
+    It speaks of DEO_A, which is steadier than DEO_M, a maximum. Two differ if their 95% intervals
+    do not overlap; where one of the two has no interval (a single repeat) nothing is claimed. The
+    counterfactual test is used where there is one.
 
     Parameters
     ----------
@@ -26,14 +27,14 @@ def verdict(named: Mapping[str, FairnessReport]) -> str:
         One line a finding.
     """
     tests = [report.counterfactual or report for report in named.values()]
-    deo = {name: test.deo_m for name, test in zip(named, tests, strict=True)}
+    deo = {name: test.deo_a for name, test in zip(named, tests, strict=True)}
     lines = []
     if "whole" in deo and "vanilla" in deo:
         words = ("amplifies", "does not amplify", "cannot be told to amplify")
         word = _compare(deo["vanilla"], deo["whole"], words)
         lines.append(
             f"Vanilla distillation {word} the bias of the whole set: "
-            f"DEO_M {_number(deo['vanilla'])} after it, {_number(deo['whole'])} without it."
+            f"DEO_A {_number(deo['vanilla'])} after it, {_number(deo['whole'])} without it."
         )
     for rule in REPAIRS:
         if rule in deo and "vanilla" in deo:
@@ -41,7 +42,7 @@ def verdict(named: Mapping[str, FairnessReport]) -> str:
             word = _compare(deo[rule], deo["vanilla"], words)
             change = named[rule].accuracy.mean - named["vanilla"].accuracy.mean
             lines.append(
-                f"{rule} {word} vanilla: DEO_M {_number(deo[rule])} against "
+                f"{rule} {word} vanilla: DEO_A {_number(deo[rule])} against "
                 f"{_number(deo['vanilla'])}, and its accuracy is {abs(change):.1f} points "
                 f"{'higher' if change >= 0 else 'lower'}."
             )

@@ -23,8 +23,8 @@ def test_amplified_and_repaired():
             "cobra": report(0.1, 0.11, 0.12),
         }
     )
-    assert "Vanilla distillation amplifies the bias of the whole set: DEO_M 81.0" in text
-    assert "fairdd is fairer than vanilla: DEO_M 11.0" in text
+    assert "Vanilla distillation amplifies the bias of the whole set: DEO_A 40.5" in text
+    assert "fairdd is fairer than vanilla: DEO_A 5.5" in text
     assert "17.5 points higher" in text  # (0.81 - 0.11) of a quarter of the test images
     assert "fairdd cannot be told from cobra" in text
 
