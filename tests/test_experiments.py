@@ -13,6 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from fddkit import experiments, files, identity, kernel, notebooks, records, runs, sweeps, webpage
 from fddkit.errors import FddkitError
@@ -501,7 +502,7 @@ def test_by_hand_nothing_is_kept(here):
     assert run.parameters == {"ipc": 3}
     assert run.path("s.safetensors") is None
     assert run.metrics({"numbers": {"x": np.float32(0.5)}}) == {"numbers": {"x": 0.5}}
-    figure = object()
+    figure = Figure()
     assert run.figure(figure, "name") is figure
     assert list(here.iterdir()) == []
 
