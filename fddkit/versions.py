@@ -5,6 +5,8 @@ import platform
 import numpy as np
 import torch
 
+from .errors import FddkitError
+
 __version__ = "0.1.0"
 
 
@@ -52,8 +54,6 @@ def choose_device(device: torch.device | str | None) -> torch.device:
     FddkitError
         If torch does not know the device or cannot use it here.
     """
-    from .errors import FddkitError
-
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
