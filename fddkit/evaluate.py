@@ -75,12 +75,13 @@ def evaluate(
     names = [networks] if isinstance(networks, str) else list(networks)
     _check(data, test, names)
     device = choose_device(device)
-    steps = math.ceil(len(data) / chosen.batch)
+    images, target = data.decoded() if isinstance(data, DistilledSet) else (data.images, data.target)
+    images, target = images.to(device), target.to(device)
+    steps = math.ceil(len(images) / chosen.batch)
     chosen = replace(chosen, epochs=min(chosen.epochs, math.ceil(chosen.max_steps / steps)))
-    images, target = data.images.to(device), data.target.to(device)
     fingerprint = test.fingerprint()
     # the networks know pixels in the units of the set that they were trained on
-    test = replace(test, mean=data.mean, std=data.std)
+    test = replace(test, mean=data.mean, std=data.std, whitening=data.whitening)
     tests = [test, test.counterfactual(chosen.originals) if counterfactual else None]
     tests = [one.to(device) for one in tests if one is not None]
     runs = [(name, repeat) for name in names for repeat in range(chosen.repeats)]

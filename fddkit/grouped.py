@@ -13,6 +13,7 @@ from torch import Tensor
 from .checks import check_images, check_labels, check_names, check_per_channel
 from .errors import FddkitError
 from .files import digest
+from .whitening import Whitening
 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -61,6 +62,8 @@ class GroupedDataset:
     paint : callable, optional
         ``paint(index, group) -> uint8 images`` draws originals as members of groups, on the CPU.
         None: the groups are natural.
+    whitening : Whitening, optional
+        Applied after the normalisation, see `fddkit.whitening`.
     """
 
     images: Tensor
@@ -74,6 +77,7 @@ class GroupedDataset:
     info: dict[str, Any] = field(default_factory=dict)
     index: Tensor | None = None
     paint: Callable[[Tensor, Tensor], Tensor] | None = None
+    whitening: Whitening | None = None
 
     @classmethod
     def from_arrays(
@@ -164,7 +168,7 @@ class GroupedDataset:
         return cell.bincount(minlength=self.n_classes * self.n_groups).view(self.n_classes, -1)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return images as a network takes them: ``(x / 255 - mean) / std``.
+        """Return images as a network takes them: ``(x / 255 - mean) / std``, then whitened.
 
         Parameters
         ----------
@@ -178,7 +182,8 @@ class GroupedDataset:
         """
         if images.ndim == 1:
             images = self.images[images]
-        return normalise(images, self.mean, self.std)
+        seen = normalise(images, self.mean, self.std)
+        return seen if self.whitening is None else self.whitening.apply(seen)
 
     def to(self, device: str | torch.device) -> "GroupedDataset":
         """Return the data set with its tensors on a device (itself if they are there).
