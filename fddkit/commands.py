@@ -65,9 +65,11 @@ def distill(given: Namespace) -> int:
     """
     from .datasets import load
     from .distill import distill
-    from .settings import PRESETS
+    from .initial import BASELINES
+    from .methods import find
 
-    changed = _settings(given, PRESETS)
+    presets = find("dm" if given.method in BASELINES else given.method).presets
+    changed = _settings(given, presets)
     train, _ = load(
         given.dataset,
         br=given.br,

@@ -75,7 +75,9 @@ def evaluate(
     names = [networks] if isinstance(networks, str) else list(networks)
     _check(data, test, names)
     device = choose_device(device)
-    images, target = data.decoded() if isinstance(data, DistilledSet) else (data.images, data.target)
+    images, target = (
+        data.decoded() if isinstance(data, DistilledSet) else (data.images, data.target)
+    )
     images, target = images.to(device), target.to(device)
     steps = math.ceil(len(images) / chosen.batch)
     chosen = replace(chosen, epochs=min(chosen.epochs, math.ceil(chosen.max_steps / steps)))

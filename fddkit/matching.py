@@ -1,25 +1,31 @@
 """One step of matching: the loss between real and synthetic statistics, and its gradient."""
 
-from collections.abc import Callable
+import os
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from . import augment, networks, signals
+from . import augment, networks
+from .distilled import DistilledSet
 from .grouped import GroupedDataset
+from .initial import initial
+from .networks import Network
 from .rng import derive, generator
-from .sampling import Sampler
+from .sampling import Batch, Sampler
 from .settings import Settings
-from .targets import Targets, squared_error
-
-Rule = Callable[[Tensor, Tensor, Tensor], Targets]
+from .targets import Rule, Statistic, Targets, targets
 
 
 class Matching:
-    """The matching problem of one run: which batch, network and augmentation each step sees.
+    """A distiller at work on one training set; each distiller is a subclass.
 
-    Everything random derives from the seed and the number of the iteration, so a step can be
-    asked for in any order, and two rules can be compared on the very same step.
+    Everything random derives from the seed and the number of the step. Where the network is not
+    trained between steps, they can be asked for in any order, and two rules can be compared on
+    the very same step.
+
+    A subclass says what is compared (`statistic`, `synthetic`, `distance`), and where it trains
+    the network between steps, how (`per_network`, `after`).
 
     Parameters
     ----------
@@ -37,6 +43,13 @@ class Matching:
         float64 makes a reference.
     """
 
+    #: What the method matches, with its source: a line of ``fddkit distill --help``.
+    title: ClassVar[str]
+    #: Preset name -> settings.
+    presets: ClassVar[dict[str, Settings]]
+    #: Rule -> why it has no meaning for this method.
+    lacks: ClassVar[dict[str, str]] = {}
+
     def __init__(
         self,
         train: GroupedDataset,
@@ -48,20 +61,79 @@ class Matching:
     ):
         self.ipc, self.settings, self.seed = ipc, settings, seed
         self.device, self.dtype = torch.device(device), dtype
-        self.sampler = Sampler(train, settings.batch, settings.sampling)
+        self.sampler = Sampler(train, settings.batch, settings.sampling, settings.group_batch)
         self.train = train.to(self.device)
-        self._families = augment.parse(settings.augment)
+        self.families = augment.parse(settings.augment)
+        self._net: tuple[int, Network] | None = None
 
-    def gradient(self, images: Tensor, rule: Rule, iteration: int) -> tuple[float, Tensor]:
-        """Return the loss of one iteration and its gradient in the synthetic images.
+    # --- what a distiller says of itself -----------------------------------------------------
+
+    @property
+    def per_network(self) -> int:
+        """Steps on the images with one network."""
+        return 1
+
+    def prepare(self, fairness: str, cache: str | os.PathLike | None, progress: bool) -> None:
+        """Train, or find in the cache, what the steps under a rule rest on.
+
+        Parameters
+        ----------
+        fairness : str
+            The name of the rule.
+        cache : path-like, optional
+            Folder of artifacts that runs share, see `fddkit.cache`.
+        progress : bool
+            Show a bar.
+        """
+
+    @property
+    def shown(self) -> int:
+        """Synthetic images of each class that the network sees in a step."""
+        return self.ipc
+
+    def statistic(self, net: Network, images: Tensor, target: Tensor) -> Statistic:
+        """Return the statistic of real images [N, C, H, W] of classes int64 [N]."""
+        raise NotImplementedError
+
+    def synthetic(self, net: Network, images: Tensor, target: Tensor, classes: int) -> Tensor:
+        """Return the statistic of each class of synthetic images, [classes, D], with its graph."""
+        raise NotImplementedError
+
+    def distance(self, points: Tensor, synthetic: Tensor) -> Tensor:
+        """Return D of points [classes, T, D] from statistics [classes, 1, D]: [classes, T].
+
+        Here the squared error, summed (not averaged) over features as in the official codes.
+        """
+        return (points - synthetic).square().sum(-1)
+
+    def start(self) -> DistilledSet:
+        """Return the images that the optimisation starts from."""
+        return initial(self.train, "start", self.ipc, self.seed, self.settings.init)
+
+    def rate(self, step: int) -> float | Tensor:
+        """Return the step size on the images."""
+        return self.settings.lr
+
+    def after(self, images: Tensor, step: int) -> int:
+        """Do what follows a step on the images (in place), and return the next step's number."""
+        return step + 1
+
+    def finish(self, result: DistilledSet) -> DistilledSet:
+        """Return the result with what else was learnt."""
+        return result
+
+    # --- the step ----------------------------------------------------------------------------
+
+    def gradient(self, images: Tensor, rule: Rule, step: int) -> tuple[float, Tensor]:
+        """Return the loss of one step and its gradient in the synthetic images.
 
         Parameters
         ----------
         images : Tensor
             [classes * ipc, C, H, W], normalised.
-        rule : callable
+        rule : Rule
             One of `fddkit.targets.RULES`.
-        iteration : int
+        step : int
             Names the step's batch, network and augmentation.
 
         Returns
@@ -72,42 +144,75 @@ class Matching:
             Like ``images``.
         """
         classes, ipc = self.train.n_classes, self.ipc
-        net = self._network(iteration)
-        draws = augment.draw(classes, self._families, generator(self.seed, "augment", iteration))
-        goal = self._targets(net, draws, rule, iteration)
-
+        net, batch, draws = self.network(step), self.batch(step), self.draws(step)
         # the loss is a sum over classes, so a block of classes at a time gives the same
         # gradient, and its activations stay in the cache (and bound the memory)
-        block = max(1, networks.chunk_size(net, self.train.shape) // ipc)
-        labels = torch.arange(classes).repeat_interleave(ipc)
+        block = max(1, networks.chunk_size(net, self.train.shape) // self.shown)
         total, parts = torch.zeros((), dtype=torch.float64, device=self.device), []
         for first in range(0, classes, block):
             part = slice(first, min(first + block, classes))
-            rows = slice(part.start * ipc, part.stop * ipc)
-            own = images[rows].detach().requires_grad_()
-            seen = augment.apply(own, draws[labels[rows]])
-            synthetic = signals.synthetic_embeddings(net, seen, part.stop - part.start)
-            loss = squared_error(Targets(goal.points[part], goal.weights[part]), synthetic)
+            goal = self.goal(net, batch.part(part), draws, rule, first)
+            own = images[part.start * ipc : part.stop * ipc].detach().requires_grad_()
+            seen, labels = self.show(own, first, draws, step)
+            labels = labels.to(self.device)
+            synthetic = self.synthetic(net, seen, labels, part.stop - part.start)
+            loss = (goal.weights * self.distance(goal.points, synthetic[:, None])).sum()
             parts.append(torch.autograd.grad(loss, own)[0])
             total += loss.detach()
         return total.item(), torch.cat(parts)
 
-    def _network(self, iteration: int) -> torch.nn.Module:
-        """Return this iteration's frozen random network (fresh in every iteration, DM)."""
-        chosen, shape = self.settings, self.train.shape
-        seed = derive(self.seed, "network", iteration)
+    def goal(
+        self, net: Network, batch: Batch, draws: list[augment.Draw], rule: Rule, first: int
+    ) -> Targets:
+        """Return what the classes of a (part of a) batch must match; its class 0 is ``first``."""
+        labels = batch.target + first
+        real = self.train.normalise(batch.index.to(self.device)).to(self.dtype)
+        for draw in draws:
+            real = augment.apply(real, draw[labels])
+        statistic = self.statistic(net, real, labels.to(self.device))
+        return targets(rule, statistic, batch, self.settings.normalise == "groups")
+
+    def show(
+        self, images: Tensor, first: int, draws: list[augment.Draw], step: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return synthetic images as the network sees them and their classes, int64 on the CPU.
+
+        The augmentation is siamese: each class has the draw of its real images.
+        """
+        labels = torch.arange(len(images)) // self.shown + first
+        for draw in draws:
+            images = augment.apply(images, draw[labels])
+        return images, labels
+
+    def batch(self, step: int) -> Batch:
+        """Return the real images of a step."""
+        return self.sampler.draw(generator(self.seed, "batch", step))
+
+    def draws(self, step: int) -> list[augment.Draw]:
+        """Return the augmentations of a step, to be applied in order: a row for each class."""
+        chance = generator(self.seed, "augment", step)
+        return [augment.draw(self.train.n_classes, self.families, chance)]
+
+    # --- the network -------------------------------------------------------------------------
+
+    def network(self, step: int) -> Network:
+        """Return the network that a step sees: fresh, or as the steps before have trained it."""
+        iteration = step // self.per_network
+        if self._net is None or self._net[0] != iteration:
+            self._net = (iteration, self.fresh(iteration))
+        return self._net[1]
+
+    def fresh(self, iteration: int) -> Network:
+        """Return a new network, frozen."""
+        chosen = self.settings
         size = (chosen.width, chosen.depth) if chosen.network == "convnet" else ()
-        net = networks.build(chosen.network, shape, self.train.n_classes, seed, *size)
+        seed = derive(self.seed, "network", iteration)
+        net = networks.build(chosen.network, self.train.shape, self.train.n_classes, seed, *size)
         return net.requires_grad_(False).to(self.device, self.dtype)
 
-    def _targets(
-        self, net: torch.nn.Module, draws: augment.Draw, rule: Rule, iteration: int
-    ) -> Targets:
-        """Return what the classes must match, from this iteration's real batch."""
-        index, cell = self.sampler.draw(generator(self.seed, "batch", iteration))
-        classes, groups = self.train.n_classes, self.train.n_groups
-        real = self.train.normalise(index.to(self.device)).to(self.dtype)
-        real = augment.apply(real, draws[cell // groups])
-        means, counts = signals.real_embeddings(net, real, cell.to(self.device), classes * groups)
-        counts = counts.view(classes, groups)
-        return rule(means.view(classes, groups, -1), counts > 0, self.sampler.weights(counts))
+    def state(self) -> dict[str, Tensor]:
+        """Return what a resumed run needs beside the images; empty where nothing is trained."""
+        return {}
+
+    def load(self, state: dict[str, Tensor], step: int) -> None:
+        """Take up what `state` returned before ``step``."""

@@ -88,7 +88,8 @@ def _alexnet(channels: int) -> nn.Sequential:
     for i, width in enumerate((128, 192, 256, 192, 192)):
         kernel = 5 if i < 2 else 3
         padding = 4 if channels == 1 else kernel // 2
-        layers += [nn.Conv2d(channels, width, kernel, padding=padding), nn.ReLU(inplace=True)]
+        # not in place: gradient matching reads what the convolution gave
+        layers += [nn.Conv2d(channels, width, kernel, padding=padding), nn.ReLU()]
         if i in (0, 1, 4):
             layers.append(nn.MaxPool2d(2))
         channels = width

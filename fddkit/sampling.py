@@ -1,11 +1,58 @@
 """Which real images a distillation step sees."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from .grouped import GroupedDataset
 
 SAMPLING = ("class", "group")
+GROUP_BATCH = ("share", "whole")
+
+
+class Batch(NamedTuple):
+    """The real images of one step, all classes at once, sorted by class and group.
+
+    Attributes
+    ----------
+    index : Tensor
+        int64 [N] on the CPU, which images of the set.
+    cell : Tensor
+        int64 [N] on the CPU, ``class * n_groups + group`` of each; never decreasing.
+    counts : Tensor
+        int64 [classes, groups], how many are of each cell.
+    frequency : Tensor
+        float64 [classes, groups], how often a group occurs in its class: in the batch under
+        ``class`` sampling (so the vanilla target is the mean over the batch, as published), in
+        the whole set under ``group`` sampling (where the batch no longer tells).
+    density : Tensor or None
+        float64 [N], the weights of the ``kde`` rule; None under other rules.
+    """
+
+    index: Tensor
+    cell: Tensor
+    counts: Tensor
+    frequency: Tensor
+    density: Tensor | None = None
+
+    @property
+    def target(self) -> Tensor:
+        """The class of each image, int64 [N]."""
+        return self.cell // self.counts.shape[1]
+
+    def part(self, classes: slice) -> "Batch":
+        """Return the images of some consecutive classes, the first of which becomes class 0."""
+        sizes = self.counts.sum(1)
+        start = int(sizes[: classes.start].sum())
+        rows = slice(start, start + int(sizes[classes].sum()))
+        return Batch(
+            self.index[rows],
+            self.cell[rows] - classes.start * self.counts.shape[1],
+            self.counts[classes],
+            self.frequency[classes],
+            None if self.density is None else self.density[rows],
+        )
 
 
 class Sampler:
@@ -19,34 +66,46 @@ class Sampler:
         Images per class (fewer where the class has fewer).
     mode : {"class", "group"}
         ``class`` draws from the whole class, as all official code does: a group comes as often as
-        it occurs, and a rare one is at times absent. ``group`` draws an equal share from every
-        group that the class has (all of a group smaller than its share), so none is ever absent
-        and the shapes are the same in every step.
+        it occurs, and a rare one is at times absent. ``group`` draws from every group that the
+        class has (all of a group smaller than its part), so none is ever absent and the shapes
+        are the same in every step.
+    group_batch : {"share", "whole"}
+        How many images ``group`` draws from each group: an equal share of ``batch``, or ``batch``
+        (COBRA passes 256 images of every group through the network).
 
     Attributes
     ----------
+    density : Tensor or None
+        float64 [len(data)], the weights of the ``kde`` rule; who needs them sets them.
     shares : Tensor
         float64 [classes, groups], the share of each group in its class in the whole set.
     """
 
-    def __init__(self, data: GroupedDataset, batch: int, mode: str):
-        counts = data.counts()
+    def __init__(
+        self,
+        data: GroupedDataset,
+        batch: int,
+        mode: str,
+        group_batch: str = "share",
+    ):
+        counts = data.counts().cpu()
+        target = data.target.cpu()
         self.mode = mode
-        self.shape = tuple(counts.shape)
+        self.density: Tensor | None = None
         self.shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
-        cell = (data.target * data.n_groups + data.group).cpu()
+        self._cell = target * data.n_groups + data.group.cpu()
         if mode == "class":
-            pools = [torch.where(data.target.cpu() == y)[0] for y in range(data.n_classes)]
+            pools = [torch.where(target == y)[0] for y in range(data.n_classes)]
             quota = [batch] * data.n_classes
         else:
-            cells = torch.where(counts.flatten().cpu() > 0)[0].tolist()
-            pools = [torch.where(cell == c)[0] for c in cells]
+            cells = torch.where(counts.flatten() > 0)[0].tolist()
+            pools = [torch.where(self._cell == c)[0] for c in cells]
             groups = (counts > 0).sum(1).tolist()
-            quota = [max(1, batch // groups[c // data.n_groups]) for c in cells]
+            parts = [groups[c // data.n_groups] if group_batch == "share" else 1 for c in cells]
+            quota = [max(1, batch // part) for part in parts]
         self.pools = list(zip(pools, quota, strict=True))
-        self._cell = cell
 
-    def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, generator: torch.Generator) -> Batch:
         """Draw a batch without replacement.
 
         Parameters
@@ -56,31 +115,33 @@ class Sampler:
 
         Returns
         -------
-        index : Tensor
-            int64 [B] on the CPU, class after class (and group after group).
-        cell : Tensor
-            int64 [B], ``class * n_groups + group`` of each.
+        Batch
         """
-        index = torch.cat(
-            [pool[torch.randperm(len(pool), generator=generator)[:n]] for pool, n in self.pools]
+        return self.batch(
+            torch.cat(
+                [pool[torch.randperm(len(pool), generator=generator)[:n]] for pool, n in self.pools]
+            )
         )
-        return index, self._cell[index]
 
-    def weights(self, counts: Tensor) -> Tensor:
-        """Return the frequency weights of the groups for the vanilla rule.
+    def batch(self, index: Tensor) -> Batch:
+        """Return chosen images as a batch.
 
         Parameters
         ----------
-        counts : Tensor
-            int64 [classes, groups], the images in the batch.
+        index : Tensor
+            int64 [N] on the CPU, in any order; an image may come twice.
 
         Returns
         -------
-        Tensor
-            float64 [classes, groups]: the shares in the batch under ``class`` sampling (the mean
-            over the batch, as published), the shares in the whole set under ``group`` sampling
-            (where the batch no longer tells how frequent a group is).
+        Batch
         """
-        if self.mode == "group":
-            return self.shares.to(counts.device)
-        return counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
+        cell = self._cell[index]
+        # each cell in one piece: a statistic of cells is then one of slices
+        order = cell.argsort(stable=True)
+        index, cell = index[order], cell[order]
+        counts = cell.bincount(minlength=self.shares.numel()).view_as(self.shares)
+        frequency = self.shares
+        if self.mode == "class":
+            frequency = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
+        density = None if self.density is None else self.density[index]
+        return Batch(index, cell, counts, frequency, density)

@@ -1,15 +1,19 @@
-"""The hyper-parameters of a distillation and the presets that fill them in."""
+"""The hyper-parameters that every distiller has; a distiller adds its own by inheritance."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from . import augment
 from .errors import FddkitError, unknown
 from .grouped import GroupedDataset
 from .networks import NETWORKS
-from .presets import choose
-from .sampling import SAMPLING
+from .sampling import GROUP_BATCH, SAMPLING
 
 INITS = ("real", "noise", "hybrid")
+NORMALISE = ("none", "groups")
+EXTRACTORS = ("random", "fair")
+KDE_FORMS = ("softmax", "rescaled", "inverse")
+KDE_OVER = ("dataset", "class")
 
 
 @dataclass(frozen=True)
@@ -19,17 +23,21 @@ class Settings:
     Attributes
     ----------
     iterations : int or None
-        Steps on the synthetic images; ``None`` takes 400, and 200 for images of up to 16 pixels
-        (`digits`), whose embeddings have a quarter as many features to fit.
+        Networks that the images are matched on, one after the other (DM, MTT: one step on the
+        images each); ``None`` leaves it to the method.
     batch : int
         Real images per class and step.
     lr : float or None
-        Step size on the images; ``None`` takes distribution matching's 1, and 10 from 100 images
-        per class on (FairDD's script).
+        Step size on the images; ``None`` takes the method's own.
     momentum : float
         Of the stochastic gradient descent on the images.
     sampling : {"class", "group"}
         How real batches are drawn, see `fddkit.sampling.Sampler`.
+    group_batch : {"share", "whole"}
+        How many images ``group`` sampling draws from each group: an equal share of ``batch``, or
+        ``batch`` itself.
+    normalise : {"none", "groups"}
+        ``groups`` divides a sum over groups (the ``fairdd`` rules) by their number.
     init : {"real", "noise", "hybrid"}
         What the synthetic images start from: random real images, standard normal noise, or real
         for the first half of each class (rounded up) and noise for the rest (FairDD's ablation
@@ -38,9 +46,16 @@ class Settings:
         Differentiable siamese augmentation, families joined by ``_`` (or ``"none"``);
         ``"auto"`` takes all six, without ``flip`` on digits.
     network : str
-        The architecture that embeds the images.
+        The architecture that sees the images.
     width, depth : int
         Of the ConvNet.
+    extractor : {"random", "fair"}
+        What the networks start from: random weights, or an extractor trained group-balanced on
+        the real set (intervention RF of COBRA's appendix N, see `fddkit.extractors`).
+    kde_form, kde_over, kde_sigma2, kde_temperature
+        Of the ``kde`` rule, see `fddkit.density.kde_weights`; the defaults are the paper's.
+    encoder : str
+        Preset of the ``kde`` rule's encoder, see `fddkit.encoder`.
     """
 
     iterations: int | None = None
@@ -48,33 +63,60 @@ class Settings:
     lr: float | None = None
     momentum: float = 0.5
     sampling: str = "class"
+    group_batch: str = "share"
+    normalise: str = "none"
     init: str = "real"
     augment: str = "auto"
     network: str = "convnet"
     width: int = 128
     depth: int = 3
+    extractor: str = "random"
+    kde_form: str = "softmax"
+    kde_over: str = "dataset"
+    kde_sigma2: float = 0.1
+    kde_temperature: float = 0.1
+    encoder: str = "quick"
+
+    whole: ClassVar[tuple[str, ...]] = ("iterations", "batch", "width", "depth")
+    positive: ClassVar[tuple[str, ...]] = ("lr", "kde_sigma2", "kde_temperature")
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {
+        "sampling": SAMPLING,
+        "group_batch": GROUP_BATCH,
+        "normalise": NORMALISE,
+        "init": INITS,
+        "network": tuple(NETWORKS),
+        "extractor": EXTRACTORS,
+        "kde_form": KDE_FORMS,
+        "kde_over": KDE_OVER,
+    }
 
     def __post_init__(self):
-        """Check every value."""
-        for name in ("iterations", "batch", "width", "depth"):
+        """Check every value; a subclass adds names to `whole`, `positive` and `choices`."""
+        empty = {name for name, value in type(self)._defaults().items() if value is None}
+        for name in self.whole:
             value = getattr(self, name)
-            if value is None and name == "iterations":
+            if value is None and name in empty:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise FddkitError(f"{name}={value!r} is not a positive integer; give at least 1")
-        if self.lr is not None and not 0 < self.lr < float("inf"):
-            raise FddkitError(f"lr={self.lr!r} is not a positive step size; DM's own is 1")
+        for name in self.positive:
+            value = getattr(self, name)
+            if value is None and name in empty:
+                continue
+            if isinstance(value, bool) or not 0 < value < float("inf"):
+                what = "step size" if name.startswith("lr") else "number"
+                raise FddkitError(f"{name}={value!r} is not a positive {what}; give one")
         if not 0 <= self.momentum < 1:
             raise FddkitError(f"momentum={self.momentum!r} is outside [0, 1); DM's own is 0.5")
-        for kind, value, known in (
-            ("sampling", self.sampling, SAMPLING),
-            ("kind of start", self.init, INITS),
-            ("network", self.network, NETWORKS),
-        ):
-            if value not in known:
-                raise unknown(kind, value, known)
+        for name, known in self.choices.items():
+            if getattr(self, name) not in known:
+                raise unknown(f"value of {name}", getattr(self, name), known)
         if self.augment != "auto":
             augment.parse(self.augment)
+
+    @classmethod
+    def _defaults(cls) -> dict[str, object]:
+        return {name: field.default for name, field in cls.__dataclass_fields__.items()}
 
     def resolve(self, ipc: int, train: GroupedDataset) -> "Settings":
         """Return the settings with what depends on the run filled in.
@@ -91,41 +133,28 @@ class Settings:
         Settings
             Without ``None`` or ``"auto"``.
         """
-        lr = self.lr if self.lr is not None else (10.0 if ipc >= 100 else 1.0)
-        iterations = self.iterations or (200 if max(train.shape[1:]) <= 16 else 400)
+        found = self.derive(ipc, train)
+        changed = {name: value for name, value in found.items() if getattr(self, name) is None}
         strategy = self.augment
         if strategy == "auto":
             # a mirrored digit is no longer that digit (README of the official DSA code)
             digits = train.name.startswith(("digits", "cmnist"))
             strategy = "_".join(f for f in augment.FAMILIES if not (digits and f == "flip"))
-        return replace(self, iterations=iterations, lr=float(lr), augment=strategy)
+        return replace(self, **changed, augment=strategy)
 
+    def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
+        """Return, for each field that may be None, what it then is.
 
-PRESETS = {
-    "smoke": Settings(iterations=20, batch=32, width=16, lr=10.0),
-    "quick": Settings(batch=64, width=32, lr=5.0),
-    "paper": Settings(iterations=20_000, augment="color_crop_cutout_flip_scale_rotate"),
-}
+        Parameters
+        ----------
+        ipc : int
+            Images per class.
+        train : GroupedDataset
+            The real set.
 
-
-def settings(preset: str, **overrides: object) -> Settings:
-    """Return a preset with some of its values replaced.
-
-    Parameters
-    ----------
-    preset : {"smoke", "quick", "paper"}
-        ``smoke`` takes seconds (tests), ``quick`` minutes on two cores, ``paper`` uses the
-        published hyper-parameters (protocol of FairDD and DM).
-    **overrides
-        Fields of `Settings`; ``None`` leaves the preset's value.
-
-    Returns
-    -------
-    Settings
-
-    Raises
-    ------
-    FddkitError
-        For an unknown preset or field, or a value out of range.
-    """
-    return choose(PRESETS, preset, overrides, "setting")
+        Returns
+        -------
+        dict
+            The same keys whatever is None.
+        """
+        raise NotImplementedError

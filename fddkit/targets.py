@@ -1,18 +1,25 @@
 """How the statistics of the groups become what the synthetic images must match.
 
-A rule sees, for every class ``y`` and group ``a``, the mean real statistic ``Phi[y, a]`` and
-returns one or more target points per class, each with a weight. The loss is the same for all::
+The loss is the same for all rules::
 
     sum over y, t of weight[y, t] * D(point[y, t], S[y])
 
-A group without a real image in the batch (``present`` false, its mean zero) never takes part.
+A linear rule has one point per class, a weighted mean over the images of the class; a gradient of
+a weighted loss is the weighted sum of gradients, so whatever the signal, such a rule costs what
+vanilla costs. Any other rule sees the statistic ``Phi[y, a]`` of every group. A group without a
+real image in the batch never takes part.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from .barycentres import CENTRES
+from .sampling import Batch
 
 
 class Targets(NamedTuple):
@@ -30,92 +37,139 @@ class Targets(NamedTuple):
     weights: Tensor
 
 
-def vanilla(means: Tensor, present: Tensor, shares: Tensor) -> Targets:
-    """Match the plain mean of the class: every group weighs as often as it occurs.
+@dataclass(frozen=True)
+class Rule:
+    """A fairness rule; either linear, with ``weigh``, or by groups, with ``aim``.
 
-    The optimum is ``sum_a share[a] * Phi[a]`` (FairDD, Eq. 4-6), which is how the majority of a
-    biased set takes over the distilled one.
+    Attributes
+    ----------
+    title : str
+        What it matches, with its source.
+    weigh : callable, optional
+        ``weigh(batch) -> float64 [N]``: the weight of each image in the one target of its class.
+    aim : callable, optional
+        ``aim(means, batch) -> Targets``, from the groups' statistics [classes, groups, features],
+        which are zero where a group is absent.
+    """
+
+    title: str
+    weigh: Callable[[Batch], Tensor] | None = None
+    aim: Callable[[Tensor, Batch], Targets] | None = None
+
+
+# A statistic of weighted images: (segment int64 [N], weight float64 [N], n) -> [n, features], the
+# weighted sum over each segment; segments never decrease.
+Statistic = Callable[[Tensor, Tensor, int], Tensor]
+
+
+def targets(rule: Rule, statistic: Statistic, batch: Batch, divide: bool = False) -> Targets:
+    """Return what the classes of a batch must match.
 
     Parameters
     ----------
-    means : Tensor
-        [classes, groups, features], the mean statistic of each cell.
-    present : Tensor
-        bool [classes, groups], whether the cell has an image.
-    shares : Tensor
-        [classes, groups], the share of each group in its class, summing to one.
+    rule : Rule
+        One of `RULES`.
+    statistic : callable
+        ``statistic(segment, weight, n) -> [n, features]``: the sum of ``weight[i]`` times the
+        statistic of image i over each of n segments.
+    batch : Batch
+        The real images.
+    divide : bool
+        Divide a sum over targets by their number in each class, so that the step is as long for
+        ten groups as for one (``normalise="groups"``).
 
     Returns
     -------
     Targets
-        One target per class.
     """
-    return _weighted(means, shares)
+    classes, groups = batch.counts.shape
+    if rule.weigh is not None:
+        points = statistic(batch.target, rule.weigh(batch), classes)[:, None]
+        return Targets(points, points.new_ones(classes, 1))
+    weight = 1 / batch.counts.flatten()[batch.cell].double()
+    points = statistic(batch.cell, weight, classes * groups).unflatten(0, (classes, groups))
+    found = rule.aim(points, batch)
+    if divide:
+        number = (found.weights > 0).sum(1, keepdim=True).clamp(min=1)
+        found = Targets(found.points, found.weights / number)
+    return found
 
 
-def fairdd(means: Tensor, present: Tensor, shares: Tensor) -> Targets:
-    """Match every group at once, each with weight one (FairDD, Eq. 7).
-
-    The sum over groups is not divided by their number, as in the official code: under squared
-    error the gradient is that of `cobra` times the number of groups present.
-
-    Parameters
-    ----------
-    means, present, shares : Tensor
-        As for `vanilla`; the shares are not used.
-
-    Returns
-    -------
-    Targets
-        One target per group.
-    """
-    return Targets(means, present.to(means.dtype))
+# --- linear rules: the weight of each image --------------------------------------------------
 
 
-def cobra(means: Tensor, present: Tensor, shares: Tensor) -> Targets:
-    """Match the groups' barycentre under the squared norm: their plain mean (COBRA, Eq. 7-9).
-
-    Parameters
-    ----------
-    means, present, shares : Tensor
-        As for `vanilla`; the shares are not used.
-
-    Returns
-    -------
-    Targets
-        One target per class.
-    """
-    uniform = present.to(means.dtype)
-    return _weighted(means, uniform / uniform.sum(1, keepdim=True).clamp(min=1))
+def _vanilla(batch: Batch) -> Tensor:
+    # every group weighs as often as it occurs: the optimum is sum_a share[a] * Phi[a]
+    # (FairDD, Eq. 4-6), which is how the majority takes over
+    return _spread(batch.frequency, batch)
 
 
-def _weighted(means: Tensor, weights: Tensor) -> Targets:
-    """Return one target per class: the weighted sum of its groups' means."""
-    points = torch.einsum("ca,cad->cd", weights.to(means.dtype), means)[:, None]
+def _cobra(batch: Batch) -> Tensor:
+    # the plain mean of the groups present (COBRA, Eq. 7-9): what minimises the sum of squared
+    # distances to them, in any Q-norm
+    present = (batch.counts > 0).double()
+    return _spread(present / present.sum(1, keepdim=True).clamp(min=1), batch)
+
+
+def _kde(batch: Batch) -> Tensor:
+    # as vanilla, but an image where images are rare weighs more; the frequency makes up for
+    # sampling by group
+    weight = batch.density * _spread(batch.frequency, batch)
+    total = torch.zeros(len(batch.counts), dtype=weight.dtype).index_add(0, batch.target, weight)
+    return weight / total[batch.target]
+
+
+def _spread(shares: Tensor, batch: Batch) -> Tensor:
+    """Return the weight of each image where each cell's share is spread over its images."""
+    return (shares / batch.counts.clamp(min=1)).flatten()[batch.cell]
+
+
+# --- rules by group: targets from the groups' statistics -------------------------------------
+
+
+def _fairdd(means: Tensor, batch: Batch) -> Targets:
+    # the sum over groups is not divided by their number, as in the official code: under squared
+    # error the gradient is that of cobra times the number of groups present
+    return Targets(means, (batch.counts > 0).to(means))
+
+
+def _inverse(means: Tensor, batch: Batch, total_one: bool) -> Targets:
+    # 1 / frequency, brought to a mean of one over the groups present (or a sum of one): the
+    # paper does not give a scale, and this keeps that of fairdd
+    inverse = torch.where(batch.counts > 0, 1 / batch.frequency.clamp(min=1e-12), 0)
+    weights = inverse / inverse.sum(1, keepdim=True).clamp(min=1e-12)
+    if not total_one:
+        weights = weights * (batch.counts > 0).sum(1, keepdim=True)
+    return Targets(means, weights.to(means))
+
+
+def _centre(means: Tensor, batch: Batch, centre: Callable[[Tensor, Tensor], Tensor]) -> Targets:
+    points = centre(means, (batch.counts > 0).to(means.device))[:, None]
     return Targets(points, points.new_ones(points.shape[:2]))
 
 
-def squared_error(targets: Targets, synthetic: Tensor) -> Tensor:
-    """Return the weighted squared distances, summed over classes, targets and features.
-
-    Parameters
-    ----------
-    targets : Targets
-        What to match.
-    synthetic : Tensor
-        [classes, features], the synthetic statistic of each class.
-
-    Returns
-    -------
-    Tensor
-        A scalar; a sum, not a mean, as in distribution matching's official code.
-    """
-    distance = (targets.points - synthetic[:, None]).square().sum(-1)
-    return (targets.weights * distance).sum()
+def _barycentre(name: str) -> Callable[[Tensor, Batch], Targets]:
+    return partial(_centre, centre=CENTRES[name])
 
 
-RULES: dict[str, Callable[[Tensor, Tensor, Tensor], Targets]] = {
-    "vanilla": vanilla,
-    "fairdd": fairdd,
-    "cobra": cobra,
+#: Name -> the rule, in the order in which tables list them.
+RULES = {
+    "vanilla": Rule("the mean of the class, as it is (no fairness)", weigh=_vanilla),
+    "fairdd": Rule("every group at once, each with weight one (FairDD, Eq. 7)", aim=_fairdd),
+    "fairdd-inverse": Rule(
+        "every group, weights inverse to its size (FairDD, appendix E)",
+        aim=partial(_inverse, total_one=False),
+    ),
+    "cobra": Rule("the groups' barycentre, squared Q-norm: their mean (COBRA)", weigh=_cobra),
+    "cobra-l1": Rule("barycentre under l1: coordinate-wise median", aim=_barycentre("l1")),
+    "cobra-l2": Rule("barycentre under l2: geometric median", aim=_barycentre("l2")),
+    "cobra-linf": Rule("barycentre under the max-norm", aim=_barycentre("linf")),
+    "cobra-cosine": Rule("barycentre under the cosine distance", aim=_barycentre("cosine")),
+    "cobra-huber": Rule("barycentre under Huber's loss", aim=_barycentre("huber")),
+    "minimax": Rule("centre of the smallest ball round the groups", aim=_barycentre("minimax")),
+    "kde": Rule("images weighted by 1 / density; needs no group labels (KDE)", weigh=_kde),
+    "df": Rule(
+        "groups' losses weighted by inverse frequency, summing to one (COBRA, appendix N: DF)",
+        aim=partial(_inverse, total_one=True),
+    ),
 }

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
+from .dm import DM
 from .errors import FddkitError
 from .grouped import GroupedDataset
 from .initial import initial
-from .matching import Matching
-from .settings import settings
+from .methods import settings
 from .targets import RULES
 
 
@@ -77,8 +77,8 @@ def collinearity(
         )
     size = int(train.counts().sum(1).max())
     chosen = settings(preset, **{"batch": size, **overrides}).resolve(ipc, train)
-    matching = Matching(train, ipc, chosen, seed, dtype=dtype)
-    images = initial(train, "dm", ipc, seed).images.to(dtype)
+    matching = DM(train, ipc, chosen, seed, dtype=dtype)
+    images = initial(train, "start", ipc, seed).images.to(dtype)
     fairdd, cobra = (matching.gradient(images, RULES[r], 0)[1] for r in ("fairdd", "cobra"))
     factor = (fairdd * cobra).sum() / (cobra * cobra).sum()
     residual = (fairdd - factor * cobra).norm() / fairdd.norm()

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from fddkit.dm import DM
 from fddkit.errors import FddkitError
 from fddkit.grouped import GroupedDataset
-from fddkit.settings import PRESETS, settings
+from fddkit.methods import METHODS, settings
 
 
 def named(name, side=32):
@@ -38,7 +39,7 @@ def test_quick_takes_fewer_steps_on_small_images():
 
 def test_overrides_replace_and_none_keeps():
     assert settings("quick", width=7, lr=None).width == 7
-    assert settings("quick", lr=None) == PRESETS["quick"]
+    assert settings("quick", lr=None) == DM.presets["quick"]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_overrides_replace_and_none_keeps():
         ("quick", {"lr": float("nan")}, "lr=nan is not a positive step size"),
         ("quick", {"momentum": 1.0}, "momentum=1.0 is outside"),
         ("quick", {"sampling": "groups"}, "did you mean 'group'"),
-        ("quick", {"init": "zeros"}, "'zeros' is not a kind of start"),
+        ("quick", {"init": "zeros"}, "'zeros' is not a value of init"),
         ("quick", {"network": "resnet"}, "did you mean 'resnet18'"),
         ("quick", {"augment": "colour"}, "colour"),
     ],
@@ -61,3 +62,20 @@ def test_overrides_replace_and_none_keeps():
 def test_mistakes_get_a_sentence(preset, overrides, sentence):
     with pytest.raises(FddkitError, match=sentence):
         settings(preset, **overrides)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
+def test_every_method_has_its_presets_and_resolves_them(method, preset):
+    resolved = settings(preset, method).resolve(10, named("cifar10-s"))
+    assert None not in vars(resolved).values()
+    assert "auto" not in vars(resolved).values()
+
+
+def test_dc_takes_the_official_loops():
+    loops = {}
+    for ipc in (1, 5, 10, 50, 100):
+        found = settings("paper", "dc").resolve(ipc, named("cifar10-s"))
+        loops[ipc] = (found.outer, found.inner)
+    assert loops == {1: (1, 1), 5: (1, 1), 10: (10, 50), 50: (50, 10), 100: (100, 10)}
+    assert settings("paper", "dc", inner=3).resolve(10, named("cifar10-s")).inner == 3

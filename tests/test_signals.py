@@ -1,44 +1,87 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from fddkit import networks
-from fddkit.signals import cell_means, real_embeddings, synthetic_embeddings
+from fddkit import networks, signals
+from fddkit.signals import Weights, segment_sum
+
+NETWORKS = {"convnet": (8, 8, 2), "alexnet": (16, 128, 3), "vgg11": (32, 128, 3)}
 
 
 @given(cells=st.lists(st.integers(0, 6), min_size=1, max_size=30), seed=st.integers(0, 10**6))
-def test_cell_means_equal_the_loop(cells, seed):
-    cell = torch.tensor(cells)
-    features = torch.randn(
-        len(cell), 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
-    means, counts = cell_means(features, cell, 8)  # cell 7 is always empty
+def test_segment_sums_equal_the_loop(cells, seed):
+    g = torch.Generator().manual_seed(seed)
+    segment = torch.tensor(cells)
+    features = torch.randn(len(segment), 4, generator=g, dtype=torch.float64)
+    weight = torch.rand(len(segment), generator=g, dtype=torch.float64)
+    sums = segment_sum(features, segment, weight, 8)  # segment 7 is always empty
     for c in range(8):
-        rows = features[[i for i, own in enumerate(cells) if own == c]]
-        assert counts[c] == len(rows)
-        expected = rows.mean(0) if len(rows) else torch.zeros(4, dtype=torch.float64)
-        torch.testing.assert_close(means[c], expected, rtol=1e-12, atol=1e-14)
+        rows = [weight[i] * features[i] for i, own in enumerate(cells) if own == c]
+        expected = sum(rows) if rows else torch.zeros(4, dtype=torch.float64)
+        torch.testing.assert_close(sums[c], expected, rtol=1e-12, atol=1e-14)
 
 
-def test_real_embeddings_have_no_graph_and_equal_one_image_at_a_time():
-    net = networks.build("convnet", (3, 16, 16), 4, 0, width=8).double()
-    images = torch.randn(70, 3, 16, 16, dtype=torch.float64)
-    cell = torch.randint(0, 8, (70,))
-    means, counts = real_embeddings(net, images, cell, 8)
-    assert not means.requires_grad
-    assert counts.sum() == 70
-    for c in cell.unique():
-        slow = torch.stack([net.embed(image[None])[0] for image in images[cell == c]]).mean(0)
-        torch.testing.assert_close(means[c], slow.detach(), rtol=1e-10, atol=1e-12)
+def build(name):
+    side, width, depth = NETWORKS[name]
+    net = networks.build(name, (3, side, side), 4, 0, width, depth).double().requires_grad_(False)
+    return net, side
 
 
-def test_synthetic_embeddings_carry_the_gradient_of_the_loop():
-    net = networks.build("convnet", (3, 16, 16), 3, 1, width=8).double()
-    images = torch.randn(6, 3, 16, 16, dtype=torch.float64, requires_grad=True)
-    fast = synthetic_embeddings(net, images, 3)
-    slow = torch.stack([net.embed(images[2 * y : 2 * y + 2]).mean(0) for y in range(3)])
-    torch.testing.assert_close(fast, slow)
+def slow(net, image, y, kinds):
+    """The gradient of one image, by autograd in the parameters."""
+    net.requires_grad_(True)
+    weights = [p for p in net.parameters() if p.ndim in kinds]
+    loss = F.cross_entropy(net(image[None]), torch.tensor([y]))
+    found = torch.autograd.grad(loss, weights, create_graph=True)
+    return torch.cat([g.flatten() for g in found])
+
+
+@pytest.mark.parametrize("classifier", [True, False])
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+def test_real_gradients_of_segments_equal_autograd_image_by_image(
+    name, classifier, chunk, monkeypatch
+):
+    monkeypatch.setattr(signals, "chunk_size", lambda *_: chunk)
+    net, side = build(name)
+    images = torch.randn(9, 3, side, side, dtype=torch.float64)
+    target = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2])
+    segment = torch.tensor([0, 0, 2, 3, 3, 3, 4, 6, 6])
+    weight = torch.rand(9, dtype=torch.float64)
+    fast = Weights(net, classifier).real(images, target, segment, weight, 7)
+    kinds = (2, 4) if classifier else (4,)
+    one = torch.stack(
+        [slow(net, x, int(y), kinds).detach() for x, y in zip(images, target, strict=True)]
+    )
+    expected = torch.zeros_like(fast).index_add(0, segment, weight[:, None] * one)
+    assert not fast.requires_grad
+    torch.testing.assert_close(fast, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_synthetic_gradients_carry_the_gradient_of_the_loop(name):
+    net, side = build(name)
+    images = torch.randn(6, 3, side, side, dtype=torch.float64, requires_grad=True)
+    target = torch.arange(3).repeat_interleave(2)
+    fast = Weights(net).synthetic(images, target, 3)
+    one = [slow(net, x, int(y), (2, 4)) for x, y in zip(images, target, strict=True)]
+    loop = torch.stack([(one[2 * y] + one[2 * y + 1]) / 2 for y in range(3)])
+    torch.testing.assert_close(fast, loop, rtol=1e-9, atol=1e-12)
     weights = torch.randn_like(fast)
     torch.testing.assert_close(
-        *(torch.autograd.grad((weights * s).sum(), images)[0] for s in (fast, slow))
+        *(torch.autograd.grad((weights * s).sum(), images)[0] for s in (fast, loop)),
+        rtol=1e-7,
+        atol=1e-11,
     )
+
+
+def test_a_flat_gradient_is_split_into_its_layers():
+    net, _ = build("convnet")
+    weights = Weights(net)
+    flat = torch.arange(2 * sum(a * b for a, b in weights.shapes)).view(2, -1)
+    parts = weights.split(flat)
+    assert [p.shape[1:] for p in parts] == [(8, 27), (8, 72), (4, 32)]
+    assert torch.equal(torch.cat([p.flatten(1) for p in parts], 1), flat)
+    assert len(Weights(net, classifier=False).layers) == 2

@@ -3,74 +3,103 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fddkit.targets import RULES, squared_error
+from fddkit.grouped import GroupedDataset
+from fddkit.sampling import Sampler
+from fddkit.signals import segment_sum
+from fddkit.targets import RULES, targets
 
 
 def case(seed, classes=3, groups=4, features=5):
+    """A batch that is the whole of a random set, and features of its images."""
     g = torch.Generator().manual_seed(seed)
     counts = torch.randint(0, 6, (classes, groups), generator=g)
     counts[:, 0] += 1  # a class is never empty
-    means = torch.randn(classes, groups, features, generator=g, dtype=torch.float64)
-    means[counts == 0] = 0
-    shares = counts.double() / counts.sum(1, keepdim=True)
-    synthetic = torch.randn(classes, features, generator=g, dtype=torch.float64)
-    return means, counts, shares, synthetic.requires_grad_()
+    cell = torch.repeat_interleave(torch.arange(counts.numel()), counts.flatten())
+    images = torch.zeros(len(cell), 3, 8, 8, dtype=torch.uint8)
+    names = [str(a) for a in range(groups)]
+    data = GroupedDataset.from_arrays(images, cell // groups, cell % groups, group_names=names)
+    phi = torch.randn(len(cell), features, generator=g, dtype=torch.float64)
+    density = torch.rand(len(cell), generator=g, dtype=torch.float64)
+    batch = sampled(data, density)
+
+    def statistic(segment, weight, n):
+        return segment_sum(phi, segment, weight, n)
+
+    return batch, statistic, phi
 
 
-def slow_loss(rule, means, counts, synthetic):
-    """The three objectives as the papers write them, one class and one group at a time."""
-    total = 0.0
-    for y in range(len(means)):
-        present = [a for a in range(means.shape[1]) if counts[y, a] > 0]
-        n = sum(int(counts[y, a]) for a in present)
-        if rule == "vanilla":
-            target = sum(int(counts[y, a]) * means[y, a] for a in present) / n
-            total = total + ((target - synthetic[y]) ** 2).sum()
-        elif rule == "cobra":
-            target = sum(means[y, a] for a in present) / len(present)
-            total = total + ((target - synthetic[y]) ** 2).sum()
-        else:
-            for a in present:
-                total = total + ((means[y, a] - synthetic[y]) ** 2).sum()
-    return total
+def sampled(data, density):
+    sampler = Sampler(data, len(data), "class")
+    sampler.density = density
+    return sampler.batch(torch.arange(len(data)))
 
 
-@pytest.mark.parametrize("rule", RULES)
-@given(seed=st.integers(0, 10**6))
-def test_loss_and_gradient_equal_the_loops(rule, seed):
-    means, counts, shares, synthetic = case(seed)
-    fast = squared_error(RULES[rule](means, counts > 0, shares), synthetic)
-    slow = slow_loss(rule, means, counts, synthetic)
-    torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(
-        *(torch.autograd.grad(loss, synthetic)[0] for loss in (fast, slow)), rtol=1e-10, atol=1e-12
-    )
+def squared(found, s):
+    return (found.weights * (found.points - s[:, None]).square().sum(-1)).sum()
 
 
 @given(seed=st.integers(0, 10**6))
 def test_fairdd_is_cobra_times_the_groups_present(seed):
-    means, counts, shares, synthetic = case(seed)
-    fairdd, cobra = (
-        torch.autograd.grad(
-            squared_error(RULES[r](means, counts > 0, shares), synthetic), synthetic
-        )[0]
-        for r in ("fairdd", "cobra")
+    batch, statistic, _ = case(seed)
+    s = torch.zeros(3, 5, dtype=torch.float64, requires_grad=True)
+    fairdd, cobra, divided = (
+        torch.autograd.grad(squared(targets(RULES[r], statistic, batch, d), s), s)[0]
+        for r, d in (("fairdd", False), ("cobra", False), ("fairdd", True))
     )
-    present = (counts > 0).sum(1, keepdim=True)
+    present = (batch.counts > 0).sum(1, keepdim=True)
     torch.testing.assert_close(fairdd, present * cobra, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(divided, cobra, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if RULES[r].weigh])
+@given(seed=st.integers(0, 10**6))
+def test_weights_of_a_linear_rule_sum_to_one_in_each_class(rule, seed):
+    batch, _, _ = case(seed)
+    weight = RULES[rule].weigh(batch)
+    total = torch.zeros(3, dtype=torch.float64).index_add(0, batch.target, weight)
+    torch.testing.assert_close(total, torch.ones_like(total))
+    assert (weight > 0).all()
 
 
 def test_by_hand():
-    # one class, two groups at 0 and 10 on a line, shares 0.9 and 0.1, S at 2
-    means = torch.tensor([[[0.0], [10.0]]])
-    present, shares = torch.tensor([[True, True]]), torch.tensor([[0.9, 0.1]])
-    s = torch.tensor([[2.0]])
-    loss = {r: squared_error(RULES[r](means, present, shares), s).item() for r in RULES}
-    assert loss == pytest.approx({"vanilla": 1.0, "fairdd": 4.0 + 64.0, "cobra": 9.0})
+    # one class, two groups at 0 and 10 on a line, nine images and one; S at 2
+    images = torch.zeros(10, 3, 8, 8, dtype=torch.uint8)
+    group = torch.tensor([0] * 9 + [1])
+    data = GroupedDataset.from_arrays(images, torch.zeros(10, dtype=torch.int64), group)
+    density = torch.tensor([1.0] * 9 + [3.0], dtype=torch.float64)
+    batch = sampled(data, density)
+    phi = torch.tensor([[0.0]] * 9 + [[10.0]])
+    found = {
+        name: squared(
+            targets(rule, lambda s, w, n: segment_sum(phi, s, w, n), batch), torch.tensor([[2.0]])
+        ).item()
+        for name, rule in RULES.items()
+    }
+    # inverse weights: 1/0.9 to 1/0.1, which is 0.1 to 0.9 of their sum
+    barycentres = {f"cobra-{d}": 9.0 for d in ("l1", "l2", "linf", "huber")}
+    assert found == pytest.approx(
+        {
+            "vanilla": 1.0,
+            "fairdd": 4.0 + 64.0,
+            "fairdd-inverse": 2 * (0.1 * 4 + 0.9 * 64),
+            "df": 0.1 * 4 + 0.9 * 64,
+            "cobra": 9.0,
+            **barycentres,
+            "cobra-cosine": (10 / 2 - 2) ** 2,  # a zero vector has no direction
+            "minimax": 9.0,
+            "kde": (3 * 10 / 12 - 2) ** 2,
+        },
+        abs=1e-5,
+    )
 
 
-def test_an_absent_group_never_counts():
-    means = torch.tensor([[[4.0], [0.0]]])
-    present, shares = torch.tensor([[True, False]]), torch.tensor([[1.0, 0.0]])
-    for rule in RULES.values():
-        assert squared_error(rule(means, present, shares), torch.tensor([[4.0]])) == 0
+@pytest.mark.parametrize("rule", RULES)
+def test_an_absent_group_never_counts(rule):
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    data = GroupedDataset.from_arrays(images, [0, 0], [0, 0], group_names=["here", "absent"])
+    density = torch.ones(2, dtype=torch.float64)
+    batch = sampled(data, density)
+    phi = torch.full((2, 1), 4.0)
+    found = targets(RULES[rule], lambda s, w, n: segment_sum(phi, s, w, n), batch)
+    assert squared(found, torch.tensor([[4.0]])) == pytest.approx(0, abs=1e-9)
+    assert squared(found, torch.tensor([[5.0]])) == pytest.approx(1)

@@ -21,11 +21,11 @@ def test_fairdd_is_cobra_times_the_number_of_groups(balanced):
 
 
 def test_the_check_can_fail(balanced, monkeypatch):
-    def tilted(means, present, shares):
-        weights = present * torch.linspace(0.5, 1.5, present.shape[1])
+    def tilted(means, batch):
+        weights = (batch.counts > 0) * torch.linspace(0.5, 1.5, batch.counts.shape[1])
         return targets.Targets(means, weights.to(means))
 
-    monkeypatch.setitem(targets.RULES, "fairdd", tilted)
+    monkeypatch.setitem(targets.RULES, "fairdd", targets.Rule("tilted", aim=tilted))
     assert theory.collinearity(balanced, ipc=2, width=8).residual > 1e-3
 
 

@@ -1,0 +1,134 @@
+"""Gradient matching: DC (Zhao et al. 2021) and DSA (Zhao and Bilen 2021)."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from . import augment
+from .grouped import GroupedDataset
+from .matching import Matching
+from .networks import Network
+from .rng import generator
+from .settings import Settings
+from .signals import Weights
+from .student import Student
+from .targets import Statistic
+
+# images per class -> (steps on the images, epochs of training after each) with one network
+LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
+
+
+@dataclass(frozen=True)
+class DCSettings(Settings):
+    """DC's; a step size of 0.1.
+
+    Attributes
+    ----------
+    outer : int or None
+        Steps on the images with one network; ``None`` takes the official table (by IPC; between
+        its rows the row below, and FairDD's (100, 10) above 50).
+    inner : int or None
+        Epochs of training on the synthetic images after each step but the last; ``None`` as above.
+    net_lr : float
+        Step size of that training, plain gradient descent.
+    net_batch : int
+        Synthetic images in a step of that training.
+    """
+
+    augment: str = "none"
+    outer: int | None = None
+    inner: int | None = None
+    net_lr: float = 0.01
+    net_batch: int = 256
+
+    whole: ClassVar[tuple[str, ...]] = (*Settings.whole, "outer", "inner", "net_batch")
+    positive: ClassVar[tuple[str, ...]] = (*Settings.positive, "net_lr")
+
+    def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
+        """See `Settings.derive`."""
+        outer, inner = (100, 10) if ipc > 50 else LOOPS[max(n for n in LOOPS if n <= ipc)]
+        return {"iterations": 1000, "lr": 0.1, "outer": outer, "inner": inner}
+
+
+class DC(Matching):
+    """Gradients of the weights, along the path of a network in training."""
+
+    title = "gradient matching along the training of networks (Zhao et al. 2021)"
+    presets = {
+        "smoke": DCSettings(iterations=3, batch=32, width=16, outer=3, inner=2, encoder="smoke"),
+        "quick": DCSettings(iterations=20, batch=64, width=32, outer=10, inner=5),
+        "paper": DCSettings(iterations=1000, encoder="paper"),
+    }
+
+    @property
+    def per_network(self) -> int:
+        """See `Matching.per_network`."""
+        return self.settings.outer
+
+    def weights(self, net: Network) -> Weights:
+        """Return the weights whose gradients are matched."""
+        return Weights(net)
+
+    def statistic(self, net: Network, images: Tensor, target: Tensor) -> Statistic:
+        """See `Matching.statistic`."""
+        return partial(self.weights(net).real, images, target)
+
+    def synthetic(self, net: Network, images: Tensor, target: Tensor, classes: int) -> Tensor:
+        """See `Matching.synthetic`."""
+        return self.weights(net).synthetic(images, target, classes)
+
+    def distance(self, points: Tensor, synthetic: Tensor) -> Tensor:
+        """Return the sum over layers and rows (output units) of 1 - cosine (DC, Eq. 10)."""
+        split = self.weights(self._net[1]).split
+        total = 0.0
+        for g, s in zip(split(points), split(synthetic), strict=True):
+            norms = g.norm(dim=-1) * s.norm(dim=-1)
+            total = total + (1 - (g * s).sum(-1) / (norms + 1e-6)).sum(-1)
+        return total
+
+    def after(self, images: Tensor, step: int) -> int:
+        """Train the network on the synthetic images, unless its last step is done."""
+        if (step + 1) % self.per_network:
+            student, chosen = self.student(step), self.settings
+            chance = generator(self.seed, "train", step)
+            labels = torch.arange(len(images)) // self.ipc
+            for _ in range(chosen.inner):
+                for rows in torch.randperm(len(images), generator=chance).split(chosen.net_batch):
+                    draw = augment.draw(len(rows), self.families, chance, shared_family=True)
+                    seen = augment.apply(images[rows.to(self.device)], draw)
+                    student.step(seen, labels[rows].to(self.device))
+        return step + 1
+
+    def student(self, step: int) -> Student:
+        """Return the network that this step trains, with its optimiser."""
+        net = self.network(step)
+        if self._student is None or self._student.net is not net:
+            self._student = Student(net, self.settings.net_lr)
+        return self._student
+
+    _student: Student | None = None
+
+    def state(self) -> dict[str, Tensor]:
+        """See `Matching.state`."""
+        return {} if self._student is None else self._student.state()
+
+    def load(self, state: dict[str, Tensor], step: int) -> None:
+        """See `Matching.load`."""
+        if state and step % self.per_network:
+            self.student(step).load(state)
+
+
+class DSA(DC):
+    """DC with siamese augmentation."""
+
+    title = "DC with differentiable siamese augmentation (Zhao and Bilen 2021)"
+    presets = {
+        "smoke": DCSettings(
+            iterations=3, batch=32, width=16, outer=3, inner=2, augment="auto", encoder="smoke"
+        ),
+        "quick": DCSettings(iterations=20, batch=64, width=32, outer=10, inner=5, augment="auto"),
+        "paper": DCSettings(iterations=1000, augment="auto", encoder="paper"),
+    }

@@ -1,0 +1,84 @@
+"""A network that is trained between the steps on the images."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from .networks import Network, chunk_size
+
+
+def descend(
+    net: Network, optimiser: torch.optim.Optimizer, images: Tensor, target: Tensor
+) -> Tensor:
+    """Take one step on the mean cross-entropy of a batch.
+
+    Parameters
+    ----------
+    net : Network
+        Its parameters require gradients.
+    optimiser : torch.optim.Optimizer
+        Of the network's parameters.
+    images : Tensor
+        float [N, C, H, W], normalised and augmented.
+    target : Tensor
+        int64 [N] or, for mixed labels, float [N, classes].
+
+    Returns
+    -------
+    Tensor
+        The loss before the step, a scalar.
+    """
+    optimiser.zero_grad()
+    loss = images.new_zeros(())
+    # nothing in the networks mixes images, so a chunk at a time gives the same gradient
+    chunk = chunk_size(net, images.shape[1:])
+    for x, y in zip(images.split(chunk), target.split(chunk), strict=True):
+        part = F.cross_entropy(net(x), y, reduction="sum") / len(images)
+        part.backward()
+        loss += part.detach()
+    optimiser.step()
+    return loss
+
+
+class Student:
+    """A network with its optimiser, whose state fits in a checkpoint.
+
+    Parameters
+    ----------
+    net : Network
+        Trained in place; frozen between steps.
+    lr, momentum, decay : float
+        Of the stochastic gradient descent.
+    """
+
+    def __init__(self, net: Network, lr: float, momentum: float = 0.0, decay: float = 0.0):
+        self.net = net
+        self.optimiser = torch.optim.SGD(net.parameters(), lr, momentum, weight_decay=decay)
+
+    def step(self, images: Tensor, target: Tensor) -> None:
+        """Take one step on a batch, see `descend`."""
+        self.net.requires_grad_(True)
+        descend(self.net, self.optimiser, images, target)
+        self.optimiser.zero_grad()
+        self.net.requires_grad_(False)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the parameters and, once there is one, their momentum, flat."""
+        parameters = list(self.net.parameters())
+        found = {"network": parameters_to_vector(parameters).detach().clone()}
+        buffers = [self.optimiser.state[p].get("momentum_buffer") for p in parameters]
+        if all(b is not None for b in buffers):
+            found["network momentum"] = parameters_to_vector(buffers).clone()
+        return found
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take up what `state` returned."""
+        parameters = list(self.net.parameters())
+        like = parameters[0]
+        vector_to_parameters(state["network"].to(like), parameters)
+        if "network momentum" in state:
+            buffers = [torch.empty_like(p) for p in parameters]
+            vector_to_parameters(state["network momentum"].to(like), buffers)
+            for p, buffer in zip(parameters, buffers, strict=True):
+                self.optimiser.state[p]["momentum_buffer"] = buffer
