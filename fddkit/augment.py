@@ -56,10 +56,6 @@ class Draw:
         """
         return Draw(self.family[index.cpu()], self.u[index.to(self.u.device)])
 
-    def to(self, device: torch.device | str) -> "Draw":
-        """Return the draw with its numbers on ``device`` (`apply` moves them otherwise)."""
-        return Draw(self.family, self.u.to(device))
-
 
 def parse(strategy: str) -> tuple[str, ...]:
     """Return the families of a strategy.
@@ -88,6 +84,45 @@ def parse(strategy: str) -> tuple[str, ...]:
         if families.count(family) > 1:
             raise FddkitError(f"{family!r} is named twice in augment={strategy!r}; name it once")
     return families
+
+
+def stages(strategy: str) -> tuple[tuple[str, ...], ...]:
+    """Return the families of each stage of a strategy, to be applied one after the other.
+
+    Parameters
+    ----------
+    strategy : str
+        Stages joined by ``+``, each as in `parse`: ``"color_crop"`` applies one of two families,
+        ``"color+crop"`` both (as IDC does).
+
+    Returns
+    -------
+    tuple of tuple of str
+        Empty for ``"none"``.
+    """
+    return () if strategy == "none" else tuple(map(parse, strategy.split("+")))
+
+
+def vary(images: Tensor, stages: tuple[tuple[str, ...], ...], generator: torch.Generator) -> Tensor:
+    """Augment a mini-batch as networks are trained: one family a batch, own numbers an image.
+
+    Parameters
+    ----------
+    images : Tensor
+        float [N, C, H, W], normalised.
+    stages : tuple of tuple of str
+        See `stages`.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    Tensor
+        Like ``images``.
+    """
+    for families in stages:
+        images = apply(images, draw(len(images), families, generator, shared_family=True))
+    return images
 
 
 def draw(

@@ -57,7 +57,7 @@ class DC(Matching):
     """Gradients of the weights, along the path of a network in training."""
 
     title = "gradient matching along the training of networks (Zhao et al. 2021)"
-    presets = {
+    presets: ClassVar = {
         "smoke": DCSettings(iterations=3, batch=32, width=16, outer=3, inner=2, encoder="smoke"),
         "quick": DCSettings(iterations=20, batch=64, width=32, outer=10, inner=5),
         "paper": DCSettings(iterations=1000, encoder="paper"),
@@ -97,8 +97,7 @@ class DC(Matching):
             labels = torch.arange(len(images)) // self.ipc
             for _ in range(chosen.inner):
                 for rows in torch.randperm(len(images), generator=chance).split(chosen.net_batch):
-                    draw = augment.draw(len(rows), self.families, chance, shared_family=True)
-                    seen = augment.apply(images[rows.to(self.device)], draw)
+                    seen = augment.vary(images[rows.to(self.device)], self.stages, chance)
                     student.step(seen, labels[rows].to(self.device))
         return step + 1
 
@@ -125,7 +124,7 @@ class DSA(DC):
     """DC with siamese augmentation."""
 
     title = "DC with differentiable siamese augmentation (Zhao and Bilen 2021)"
-    presets = {
+    presets: ClassVar = {
         "smoke": DCSettings(
             iterations=3, batch=32, width=16, outer=3, inner=2, augment="auto", encoder="smoke"
         ),

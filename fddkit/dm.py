@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -31,7 +32,7 @@ class DM(Matching):
     """A fresh, frozen, random network in every step; phi is its flattened last feature map."""
 
     title = "distribution matching: mean embeddings of random networks (Zhao and Bilen 2023)"
-    presets = {
+    presets: ClassVar = {
         "smoke": DMSettings(iterations=20, batch=32, width=16, lr=10.0, encoder="smoke"),
         "quick": DMSettings(batch=64, width=32, lr=5.0),
         "paper": DMSettings(

@@ -32,7 +32,7 @@ class IDCSettings(Settings):
     init : {"mix", "real", "noise", "hybrid"}
         ``mix`` shrinks ``factor ** 2`` real images into each synthetic one.
     augment : str
-        Families that are applied all, one after the other (``auto``: colour, crop, cutout).
+        ``auto`` applies colour, crop and cutout, one after the other.
     factor : int or None
         Multi-formation: each image holds ``factor ** 2`` smaller ones; 1 is IDC-I. ``None``
         takes the official 2, and 1 below 28 pixels.
@@ -91,7 +91,7 @@ class IDCSettings(Settings):
         found = super().resolve(ipc, train)
         if self.augment == "auto":
             digits = train.name.startswith(("digits", "cmnist")) and found.factor > 1
-            found = replace(found, augment="color_crop" if digits else "color_crop_cutout")
+            found = replace(found, augment="color+crop" if digits else "color+crop+cutout")
         return found
 
     def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
@@ -116,7 +116,7 @@ class IDC(DC):
     """Gradients of the convolutions, several small images in one (Kim et al. 2022)."""
 
     title = "gradients beside training on real images, multi-formation (Kim et al. 2022)"
-    presets = {
+    presets: ClassVar = {
         "smoke": IDCSettings(
             iterations=2, batch=32, width=16, outer=5, net_data=128, encoder="smoke"
         ),
@@ -189,11 +189,6 @@ class IDC(DC):
             images = images[torch.cat(rows).to(self.device)]
         return super().show(images, first, draws, step)
 
-    def draws(self, step: int) -> list[augment.Draw]:
-        """See `Matching.draws`: every family, one after the other."""
-        chance = generator(self.seed, "augment", step)
-        return [augment.draw(self.train.n_classes, (f,), chance) for f in self.families]
-
     def rate(self, step: int) -> Tensor:
         """See `Matching.rate`: IDC's steps are taken on pixels, ours in normalised units.
 
@@ -218,13 +213,11 @@ class IDC(DC):
             return step + 1
         student, chosen = self.student(step), self.settings
         chance = generator(self.seed, "train", step)
-        families = [f for f in self.families if f in ("color", "crop")]
+        stages = tuple((f,) for f in ("color", "crop") if any(f in one for one in self.stages))
         order = torch.randperm(len(self.train), generator=chance)[: chosen.net_data]
         for rows in order.split(chosen.net_batch):
             index = rows.to(self.device)
-            seen = self.train.normalise(index).to(self.dtype)
-            for family in families:
-                seen = augment.apply(seen, augment.draw(len(rows), (family,), chance))
+            seen = augment.vary(self.train.normalise(index).to(self.dtype), stages, chance)
             target = self.train.target[index]
             student.step(*cutmix(seen, target, self.train.n_classes, chosen.cutmix, chance))
         return step + 1
@@ -253,7 +246,7 @@ class DREAM(IDC):
     """IDC on representative images: those nearest to the centres of clusters (Liu et al. 2023)."""
 
     title = "IDC on representative real images, found by clustering (Liu et al. 2023)"
-    presets = {
+    presets: ClassVar = {
         "smoke": DREAMSettings(
             iterations=2, batch=16, width=16, outer=5, net_data=128, interval=3, encoder="smoke"
         ),

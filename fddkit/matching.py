@@ -63,7 +63,7 @@ class Matching:
         self.device, self.dtype = torch.device(device), dtype
         self.sampler = Sampler(train, settings.batch, settings.sampling, settings.group_batch)
         self.train = train.to(self.device)
-        self.families = augment.parse(settings.augment)
+        self.stages = augment.stages(settings.augment)
         self._net: tuple[int, Network] | None = None
 
     # --- what a distiller says of itself -----------------------------------------------------
@@ -191,7 +191,7 @@ class Matching:
     def draws(self, step: int) -> list[augment.Draw]:
         """Return the augmentations of a step, to be applied in order: a row for each class."""
         chance = generator(self.seed, "augment", step)
-        return [augment.draw(self.train.n_classes, self.families, chance)]
+        return [augment.draw(self.train.n_classes, families, chance) for families in self.stages]
 
     # --- the network -------------------------------------------------------------------------
 

@@ -43,8 +43,9 @@ class Settings:
         for the first half of each class (rounded up) and noise for the rest (FairDD's ablation
         names a hybrid without saying which).
     augment : str
-        Differentiable siamese augmentation, families joined by ``_`` (or ``"none"``);
-        ``"auto"`` takes all six, without ``flip`` on digits.
+        Differentiable siamese augmentation: families joined by ``_``, one of which is drawn
+        (joined by ``+`` they are all applied), or ``"none"``; ``"auto"`` takes all six, without
+        ``flip`` on digits.
     network : str
         The architecture that sees the images.
     width, depth : int
@@ -112,7 +113,7 @@ class Settings:
             if getattr(self, name) not in known:
                 raise unknown(f"value of {name}", getattr(self, name), known)
         if self.augment != "auto":
-            augment.parse(self.augment)
+            augment.stages(self.augment)
 
     @classmethod
     def _defaults(cls) -> dict[str, object]:

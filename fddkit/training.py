@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from . import augment
 from .errors import FddkitError
-from .networks import chunk_size
 from .presets import choose
 from .rng import generator
+from .student import descend
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Recipe:
     lr, momentum, decay : float
         Of the stochastic gradient descent; ``decay`` is the weight decay.
     augment : str
-        Families of `fddkit.augment` joined by ``_``, or ``"none"``: one family a batch, its
-        parameters drawn for each image.
+        Families of `fddkit.augment` joined by ``_`` (one family a batch, its parameters drawn for
+        each image), such stages joined by ``+``, or ``"none"``.
     width, depth : int
         Of the ConvNet; other architectures have their own.
     originals : int or None
@@ -68,7 +67,7 @@ class Recipe:
             raise FddkitError(f"momentum={self.momentum!r} is outside [0, 1); the papers' is 0.9")
         if not 0 <= self.decay < math.inf:
             raise FddkitError(f"decay={self.decay!r} is negative; the papers' is 0.0005")
-        augment.parse(self.augment)
+        augment.stages(self.augment)
 
 
 # "quick" takes larger and fewer steps than the papers, for the same result: on COBRA's digits and
@@ -137,24 +136,14 @@ def fit(
         If the loss is no longer finite.
     """
     order, chance = generator(seed, "order"), generator(seed, "augment")
-    families = augment.parse(recipe.augment)
-    chunk = chunk_size(net, tuple(images.shape[1:]))
+    stages = augment.stages(recipe.augment)
     optimiser = _sgd(net, recipe, recipe.lr)
     for epoch in range(recipe.epochs + 1):
         for rows in torch.randperm(len(images), generator=order).split(recipe.batch):
             rows = rows.to(images.device)
             batch = normalise(images[rows]) if images.dtype == torch.uint8 else images[rows]
-            batch = augment.apply(
-                batch, augment.draw(len(rows), families, chance, shared_family=True)
-            )
-            optimiser.zero_grad()
-            loss = 0.0
-            # nothing in the networks mixes images, so a chunk at a time gives the same gradient
-            for x, y in zip(batch.split(chunk), target[rows].split(chunk), strict=True):
-                part = F.cross_entropy(net(x), y, reduction="sum") / len(rows)
-                part.backward()
-                loss = loss + part.detach()
-            optimiser.step()
+            batch = augment.vary(batch, stages, chance)
+            loss = descend(net, optimiser, batch, target[rows])
         if not math.isfinite(float(loss)):
             raise FddkitError(
                 f"training diverged: the loss is {float(loss)} in epoch {epoch + 1}; "

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fddkit.augment import FAMILIES, Draw, apply, draw, parse
+from fddkit.augment import FAMILIES, Draw, apply, draw, parse, stages, vary
 from fddkit.errors import FddkitError
 from fddkit.rng import generator
 
@@ -351,11 +351,17 @@ def test_draws_come_from_the_generator_alone():
     assert not torch.equal(first.u, draw(50, FAMILIES, generator(8)).u)
 
 
-def test_families_stay_on_the_cpu_when_a_draw_is_moved():
-    moved = draw(4, FAMILIES, generator(0)).to("meta")
-    assert moved.u.device.type == "meta"
-    assert moved.family.device.type == "cpu"
-    assert moved[torch.tensor([0, 0, 1])].u.shape == (3, 3)
+def test_stages_are_applied_one_after_the_other():
+    assert stages("color_crop+flip") == (("color", "crop"), ("flip",))
+    assert stages("none") == ()
+    images = numbers(5, 3, 8, 8)
+    seen = vary(images, stages("crop+color"), generator(3))
+    chance = generator(3)
+    slow = apply(images, draw(5, ("crop",), chance, shared_family=True))
+    slow = apply(slow, draw(5, ("color",), chance, shared_family=True))
+    assert torch.equal(seen, slow)
+    with pytest.raises(FddkitError, match="family"):
+        stages("color+")
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])

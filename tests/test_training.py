@@ -55,7 +55,7 @@ def slow_fit(net, images, target, r, seed):
 )
 @pytest.mark.parametrize("chunk", [3, 100])
 def test_fit_equals_a_slow_loop(changes, chunk, monkeypatch):
-    monkeypatch.setattr("fddkit.training.chunk_size", lambda net, shape: chunk)
+    monkeypatch.setattr("fddkit.student.chunk_size", lambda net, shape: chunk)
     r = small(**changes)
     seed = int(torch.randint(10**6, ()))
     images = torch.randn(10, 3, 8, 8, dtype=torch.float64)
