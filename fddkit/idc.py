@@ -73,7 +73,7 @@ class IDCSettings(Settings):
     choices: ClassVar[dict[str, tuple[str, ...]]] = {
         **Settings.choices,
         "init": ("mix", *INITS),
-        "distance": (None, "mse", "l1"),
+        "distance": ("mse", "l1"),
     }
 
     def __post_init__(self):

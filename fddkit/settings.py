@@ -1,5 +1,6 @@
 """The hyper-parameters that every distiller has; a distiller adds its own by inheritance."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -93,31 +94,27 @@ class Settings:
 
     def __post_init__(self):
         """Check every value; a subclass adds names to `whole`, `positive` and `choices`."""
-        empty = {name for name, value in type(self)._defaults().items() if value is None}
-        for name in self.whole:
+        for name in self._given(self.whole):
             value = getattr(self, name)
-            if value is None and name in empty:
-                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise FddkitError(f"{name}={value!r} is not a positive integer; give at least 1")
-        for name in self.positive:
+        for name in self._given(self.positive):
             value = getattr(self, name)
-            if value is None and name in empty:
-                continue
             if isinstance(value, bool) or not 0 < value < float("inf"):
                 what = "step size" if name.startswith("lr") else "number"
                 raise FddkitError(f"{name}={value!r} is not a positive {what}; give one")
         if not 0 <= self.momentum < 1:
             raise FddkitError(f"momentum={self.momentum!r} is outside [0, 1); DM's own is 0.5")
-        for name, known in self.choices.items():
-            if getattr(self, name) not in known:
-                raise unknown(f"value of {name}", getattr(self, name), known)
+        for name in self._given(self.choices):
+            if getattr(self, name) not in self.choices[name]:
+                raise unknown(f"value of {name}", getattr(self, name), self.choices[name])
         if self.augment != "auto":
             augment.stages(self.augment)
 
-    @classmethod
-    def _defaults(cls) -> dict[str, object]:
-        return {name: field.default for name, field in cls.__dataclass_fields__.items()}
+    def _given(self, names: Iterable[str]) -> list[str]:
+        """Return the names of what has a value; None stands where a default waits for `resolve`."""
+        waits = {name for name, f in self.__dataclass_fields__.items() if f.default is None}
+        return [n for n in names if getattr(self, n) is not None or n not in waits]
 
     def resolve(self, ipc: int, train: GroupedDataset) -> "Settings":
         """Return the settings with what depends on the run filled in.
