@@ -32,6 +32,7 @@ class DM(Matching):
     """A fresh, frozen, random network in every step; phi is its flattened last feature map."""
 
     title = "distribution matching: mean embeddings of random networks (Zhao and Bilen 2023)"
+    compiles = True
     presets: ClassVar = {
         "smoke": DMSettings(iterations=20, batch=32, width=16, lr=10.0, encoder="smoke"),
         "quick": DMSettings(batch=64, width=32, lr=5.0),

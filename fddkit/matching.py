@@ -1,12 +1,13 @@
 """One step of matching: the loss between real and synthetic statistics, and its gradient."""
 
 import os
+import warnings
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from . import augment, networks
+from . import augment, networks, speed
 from .distilled import DistilledSet
 from .grouped import GroupedDataset
 from .initial import initial
@@ -41,6 +42,8 @@ class Matching:
         Where to compute.
     dtype : torch.dtype
         float64 makes a reference.
+    compile, graph : bool
+        Compile the network, and capture it as CUDA graphs, see `fddkit.speed`.
     """
 
     #: What the method matches, with its source: a line of ``fddkit distill --help``.
@@ -49,6 +52,8 @@ class Matching:
     presets: ClassVar[dict[str, Settings]]
     #: Rule -> why it has no meaning for this method.
     lacks: ClassVar[dict[str, str]] = {}
+    #: Whether a step needs no more than one derivative of the network's embedding.
+    compiles: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -58,6 +63,8 @@ class Matching:
         seed: int,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        compile: bool = False,
+        graph: bool = False,
     ):
         self.ipc, self.settings, self.seed = ipc, settings, seed
         self.device, self.dtype = torch.device(device), dtype
@@ -65,6 +72,14 @@ class Matching:
         self.train = train.to(self.device)
         self.stages = augment.stages(settings.augment)
         self._net: tuple[int, Network] | None = None
+        self._fast = (compile or graph) and self.compiles
+        self._graph = graph
+        if (compile or graph) and not self.compiles:
+            warnings.warn(
+                "compile and graph have no effect on this method: it takes gradients of "
+                "gradients, which torch.compile does not; the run goes on uncompiled",
+                stacklevel=2,
+            )
 
     # --- what a distiller says of itself -----------------------------------------------------
 
@@ -166,11 +181,16 @@ class Matching:
     ) -> Targets:
         """Return what the classes of a (part of a) batch must match; its class 0 is ``first``."""
         labels = batch.target + first
-        real = self.train.normalise(batch.index.to(self.device)).to(self.dtype)
-        for draw in draws:
-            real = augment.apply(real, draw[labels])
+        real = self.real(batch.index, labels, draws)
         statistic = self.statistic(net, real, labels.to(self.device))
         return targets(rule, statistic, batch, self.settings.normalise == "groups")
+
+    def real(self, index: Tensor, labels: Tensor, draws: list[augment.Draw]) -> Tensor:
+        """Return real images, int64 [N] of classes int64 [N], as the network sees them."""
+        images = self.train.normalise(index.to(self.device)).to(self.dtype)
+        for draw in draws:
+            images = augment.apply(images, draw[labels])
+        return images
 
     def show(
         self, images: Tensor, first: int, draws: list[augment.Draw], step: int
@@ -199,7 +219,13 @@ class Matching:
         """Return the network that a step sees: fresh, or as the steps before have trained it."""
         iteration = step // self.per_network
         if self._net is None or self._net[0] != iteration:
-            self._net = (iteration, self.fresh(iteration))
+            net = self.fresh(iteration)
+            if self._fast and self._net is None:
+                net = speed.accelerate(net, self.train.shape, self._graph)
+            elif self._fast:  # compiled code belongs to one network: it gets the new weights
+                self._net[1].load_state_dict(net.state_dict())
+                net = self._net[1]
+            self._net = (iteration, net)
         return self._net[1]
 
     def fresh(self, iteration: int) -> Network:
