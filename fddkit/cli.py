@@ -58,6 +58,21 @@ examples:
 Finished runs are skipped; a failed one does not stop the others. A value that is itself
 a list is written in brackets: -p "methods=[random,cobra],[vanilla]".
 """,
+    "cost": """\
+examples:
+  fddkit cost --methods dm,dc --rules vanilla,fairdd,cobra --groups 2,10 --json cost.json
+  fddkit cost --methods dc --groups 2,4,6,8,10 --naive
+
+One step on the images (without the training of a network after it), each variant in turn
+within each round, on a random set of ten classes with the given numbers of groups.
+""",
+    "matrix": """\
+examples:
+  fddkit matrix --json matrix.json
+  fddkit matrix --methods dm,dc --rules vanilla,fairdd,cobra --seeds 5 --jobs 2
+
+Finished cells are found again in the folder, so that an interrupted matrix goes on.
+""",
     "report": """\
 example:
   fddkit report --reports reports
@@ -70,6 +85,32 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise FddkitError(f"{message}; see `{self.prog} --help`")
+
+
+def _names() -> str:
+    """Return the methods, rules and settings that ``distill`` knows."""
+    from dataclasses import fields
+
+    from .initial import BASELINES
+    from .methods import METHODS
+    from .targets import RULES
+
+    def rows(named: dict[str, str]) -> str:
+        width = max(map(len, named))
+        return "".join(f"  {name.ljust(width)}  {title}\n" for name, title in named.items())
+
+    methods = {name: one.title for name, one in METHODS.items()}
+    known = {name: {f.name for f in fields(one.presets["quick"])} for name, one in METHODS.items()}
+    common = set.intersection(*known.values())
+    own = {name: ", ".join(sorted(found - common)) or "-" for name, found in known.items()}
+    lacks = {name: ", ".join(one.lacks) for name, one in METHODS.items() if one.lacks}
+    return (
+        f"\nmethods:\n{rows({**methods, **BASELINES})}"
+        f"\nfairness rules:\n{rows({name: rule.title for name, rule in RULES.items()})}"
+        f"{''.join(f'  ({name} has no {rules})' + chr(10) for name, rules in lacks.items())}"
+        f"\nsettings of every method (--set NAME=VALUE):\n  {', '.join(sorted(common))}\n"
+        f"\nand of each:\n{rows(own)}"
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -94,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
             name,
             help=does,
             description=does[0].upper() + does[1:] + ".",
-            epilog=_EXAMPLES[name],
+            epilog=_EXAMPLES[name] + (_names() if name == "distill" else ""),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         one.set_defaults(command=getattr(commands, name))
@@ -108,8 +149,9 @@ def parser() -> argparse.ArgumentParser:
             "--reports", default="reports", help="folder of all runs (default: reports)"
         )
 
-    def work(one: argparse.ArgumentParser, settings: str) -> None:
-        one.add_argument("--seed", type=int, default=0, help="every random choice (default: 0)")
+    def work(one: argparse.ArgumentParser, settings: str, seed: bool = True) -> None:
+        if seed:
+            one.add_argument("--seed", type=int, default=0, help="every random choice (default: 0)")
         one.add_argument("--preset", default="quick", help="smoke, quick or paper (default: quick)")
         one.add_argument(
             "--set",
@@ -148,14 +190,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--data-seed", type=int, default=0, help="deals the images to the groups (default: 0)"
     )
-    one.add_argument("--method", default="dm", help="dm, random or whole (default: dm)")
-    one.add_argument(
-        "--fairness", default="vanilla", help="vanilla, fairdd or cobra (default: vanilla)"
-    )
+    one.add_argument("--method", default="dm", help="see below (default: dm)")
+    one.add_argument("--fairness", default="vanilla", help="see below (default: vanilla)")
     one.add_argument("--ipc", type=int, default=10, help="images per class (default: 10)")
-    work(
-        one,
-        "iterations, batch, lr, momentum, sampling, init, augment, network, width, depth",
+    work(one, "iterations, batch, lr, sampling, init, augment, network, width and more, see below")
+    one.add_argument(
+        "--cache", metavar="FOLDER", help="what runs share, such as experts (default: ~/.cache)"
+    )
+    one.add_argument(
+        "--compile", action="store_true", help="compile the networks where that can be had"
     )
     one.add_argument("--out", required=True, metavar="FILE", help="the .safetensors to write")
     one.add_argument("--overwrite", action="store_true", help="replace another set at FILE")
@@ -183,6 +226,34 @@ def parser() -> argparse.ArgumentParser:
         "--scheduler", metavar="ADDRESS", help="a dask scheduler that takes the runs instead"
     )
 
+    one = command("cost", "time and memory of a step against the number of groups")
+    one.add_argument("--methods", default="dm,dc", help="separated by commas (default: dm,dc)")
+    one.add_argument(
+        "--rules", default="vanilla,fairdd,cobra", help="(default: vanilla,fairdd,cobra)"
+    )
+    one.add_argument("--groups", default="2,10", help="numbers of groups (default: 2,10)")
+    work(one, "those of the first method", seed=False)
+    one.add_argument("--ipc", type=int, default=10, help="images per class (default: 10)")
+    one.add_argument("--side", type=int, default=32, help="of the images (default: 32)")
+    one.add_argument("--rounds", type=int, default=7, help="timings of each (default: 7)")
+    one.add_argument("--naive", action="store_true", help="also FairDD by loops, the reference")
+    one.add_argument("--json", metavar="FILE", help="also write the rows here")
+
+    one = command("matrix", "every method under every rule on one data set")
+    one.add_argument("--dataset", default="digits", help="see `fddkit datasets` (default: digits)")
+    root(one)
+    one.add_argument("--methods", help="separated by commas (default: all)")
+    one.add_argument("--rules", help="separated by commas (default: all)")
+    one.add_argument("--seeds", type=int, default=3, help="sets of each cell (default: 3)")
+    one.add_argument("--repeats", type=int, default=2, help="networks of each set (default: 2)")
+    one.add_argument("--ipc", type=int, default=10, help="images per class (default: 10)")
+    one.add_argument("--preset", default="quick", help="smoke, quick or paper (default: quick)")
+    one.add_argument(
+        "--folder", default="reports/matrix", help="of sets and reports (default: reports/matrix)"
+    )
+    one.add_argument("--jobs", type=int, default=1, help="cells at once (default: 1)")
+    one.add_argument("--json", metavar="FILE", help="also write the cells here")
+
     one = command("report", "make reports/index.html of every run")
     reports(one)
     return top
@@ -203,6 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         given = parser().parse_args(arguments)
+        given.line = " ".join(["fddkit", *(sys.argv[1:] if arguments is None else arguments)])
         return given.command(given)
     except FddkitError as error:
         print(f"fddkit: {error}", file=sys.stderr)

@@ -88,6 +88,8 @@ def distill(given: Namespace) -> int:
         out=given.out,
         overwrite=given.overwrite,
         device=given.device,
+        cache=given.cache,
+        compile=given.compile,
         **changed,
     )
     print(f"{result} in {given.out}")
@@ -225,6 +227,102 @@ def report(given: Namespace) -> int:
 
     index = build(given.reports)
     print(f"{_near(index)}: open it in a browser ({index.resolve().as_uri()})")
+    return 0
+
+
+def cost(given: Namespace) -> int:
+    """Measure what a step costs.
+
+    Parameters
+    ----------
+    given : Namespace
+        See `fddkit.cli.parser`.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    from .cost import as_json, cost
+    from .files import write_json
+    from .methods import find
+    from .versions import versions
+
+    methods = split(given.methods)
+    groups = [fit("--groups", text, 2) for text in split(given.groups)]
+    changed = _settings(given, find(methods[0]).presets)
+    rows = cost(
+        methods,
+        split(given.rules),
+        groups,
+        given.preset,
+        given.ipc,
+        given.side,
+        given.rounds,
+        given.naive,
+        given.device,
+        **changed,
+    )
+    heading = ("method", "rule", "groups", "ms", "ratio", "growth", "peak MiB")
+    shown = [
+        (
+            row.method,
+            row.rule,
+            str(row.groups),
+            f"{1e3 * row.seconds:.1f}",
+            f"{row.ratio:.2f}",
+            f"{row.growth:.2f}",
+            f"{row.peak_mb:.1f}",
+        )
+        for row in rows
+    ]
+    print(_table([heading, *shown]))
+    print(
+        f"\nratio: to vanilla; growth: to {min(groups)} groups; medians over {given.rounds} "
+        f"rounds on {rows[0].device}"
+    )
+    if given.json:
+        found = {"command": given.line, "versions": versions(), "rows": as_json(rows)}
+        write_json(given.json, found)
+    return 0
+
+
+def matrix(given: Namespace) -> int:
+    """Distil and evaluate every method under every rule.
+
+    Parameters
+    ----------
+    given : Namespace
+        See `fddkit.cli.parser`.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    from .files import write_json
+    from .matrix import as_json, markdown, matrix
+    from .versions import versions
+
+    cells = matrix(
+        given.dataset,
+        split(given.methods) if given.methods else None,
+        split(given.rules) if given.rules else None,
+        given.seeds,
+        given.repeats,
+        given.ipc,
+        given.preset,
+        given.root,
+        given.folder,
+        given.jobs,
+    )
+    print(markdown(cells))
+    for method, reason in dict.fromkeys((c.method, c.lacks) for c in cells if c.lacks):
+        lacking = ", ".join(c.rule for c in cells if (c.method, c.lacks) == (method, reason))
+        print(f"\n{method} has no {lacking}: {reason}")
+    if given.json:
+        found = {"command": given.line, "versions": versions(), "cells": as_json(cells)}
+        write_json(given.json, found)
     return 0
 
 

@@ -1,0 +1,192 @@
+"""Every method under every rule on one data set: which cells work, and how well."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .datasets import load
+from .distill import distill
+from .errors import FddkitError
+from .evaluate import evaluate
+from .fairness import FairnessReport
+from .methods import METHODS, find
+from .targets import RULES
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one method under one rule gave.
+
+    Attributes
+    ----------
+    method, rule : str
+        The distiller and its rule.
+    lacks : str or None
+        Why the cell has no meaning; the other fields are then None.
+    seeds, networks : int or None
+        Distilled sets, and networks trained on each.
+    seconds : float or None
+        Distillation of one set, mean; what was found finished counts as it did when it ran.
+    accuracy, deo_m, deo_a : dict or None
+        ``mean``, ``std``, ``ci95`` and ``noise_floor`` over the sets, in percent; on the
+        counterfactual test where the groups are injected.
+    """
+
+    method: str
+    rule: str
+    lacks: str | None = None
+    seeds: int | None = None
+    networks: int | None = None
+    seconds: float | None = None
+    accuracy: dict | None = None
+    deo_m: dict | None = None
+    deo_a: dict | None = None
+
+
+def matrix(
+    dataset: str = "digits",
+    methods: Sequence[str] | None = None,
+    rules: Sequence[str] | None = None,
+    seeds: int = 3,
+    repeats: int = 2,
+    ipc: int = 10,
+    preset: str = "quick",
+    root: str | os.PathLike = "data",
+    folder: str | os.PathLike = "reports/matrix",
+    jobs: int = 1,
+    progress: bool = True,
+) -> list[Cell]:
+    """Distil and evaluate every cell; what is finished is found again in the folder.
+
+    Parameters
+    ----------
+    dataset : str
+        See `fddkit.catalogue`.
+    methods, rules : sequence of str, optional
+        By default all.
+    seeds : int
+        Distilled sets of each cell, of seeds 0, 1, ...
+    repeats : int
+        Networks trained on each set.
+    ipc : int
+        Images per class.
+    preset : {"smoke", "quick", "paper"}
+        Of distillation and evaluation.
+    root : path-like
+        Folder of the raw data.
+    folder : path-like
+        Where sets, reports and what runs share are kept.
+    jobs : int
+        Cells at once; the cores are shared out among them.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    list of Cell
+        Method by method, in the order of `METHODS` and `RULES`.
+
+    Raises
+    ------
+    FddkitError
+        For an unknown name or a number that is not positive.
+    """
+    import joblib
+    from tqdm.auto import tqdm
+
+    if min(seeds, repeats, ipc, jobs) < 1:
+        raise FddkitError("seeds, repeats, ipc and jobs of a matrix are at least 1; give such")
+    methods, rules = list(methods or METHODS), list(rules or RULES)
+    for method in methods:
+        for rule in rules:
+            if rule not in find(method).lacks:
+                find(method, rule)  # an unknown rule is told before hours of work
+    folder = Path(folder)
+    tasks = [
+        (dataset, method, rule, seed, repeats, ipc, preset, root, folder)
+        for seed in range(seeds)
+        for method in methods
+        for rule in rules
+        if rule not in find(method).lacks
+    ]
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
+    found: dict[tuple[str, str], list[tuple[FairnessReport, float]]] = {}
+    with tqdm(total=len(tasks), unit="set", disable=not progress) as bar:
+        for task, ended in zip(tasks, parallel(map(joblib.delayed(_one), tasks)), strict=True):
+            found.setdefault(task[1:3], []).append(ended)
+            bar.update()
+    return [
+        _cell(method, rule, found.get((method, rule), []), repeats)
+        for method in methods
+        for rule in rules
+    ]
+
+
+def _one(task: tuple) -> tuple[FairnessReport, float]:
+    """Distil and evaluate one set, unless its report is there."""
+    dataset, method, rule, seed, repeats, ipc, preset, root, folder = task
+    train, test = load(dataset, root=root)
+    name = f"{dataset}-{method}-{rule}-ipc{ipc}-{preset}-{seed}"
+    out, report, clock = (folder / f"{name}{end}" for end in (".safetensors", ".json", ".seconds"))
+    fresh = not out.exists()
+    began = time.monotonic()
+    s = distill(
+        train, method, rule, ipc, seed, preset, out=out, cache=folder / "cache", progress=False
+    )
+    if fresh:
+        clock.write_text(f"{time.monotonic() - began:.1f}\n")
+    seconds = float(clock.read_text()) if clock.exists() else float("nan")
+    if report.exists():
+        done = FairnessReport.load(report)
+        if done.config["data"] == s.config and len(done.networks) == repeats:
+            return done, seconds
+    found = evaluate(s, test, repeats=repeats, seed=seed, preset=preset, progress=False)
+    found.save(report)
+    return found, seconds
+
+
+def _cell(method: str, rule: str, ended: list[tuple[FairnessReport, float]], repeats: int) -> Cell:
+    if not ended:
+        return Cell(method, rule, find(method).lacks[rule])
+    pooled = FairnessReport.pool([report for report, _ in ended])
+    pooled = pooled.counterfactual or pooled
+    seconds = sum(s for _, s in ended) / len(ended)
+    numbers = (getattr(pooled, k).to_dict() for k in ("accuracy", "deo_m", "deo_a"))
+    return Cell(method, rule, None, len(ended), repeats, round(seconds, 1), *numbers)
+
+
+def markdown(cells: Sequence[Cell]) -> str:
+    """Return the table of a matrix: a row a rule, a column a method, accuracy / DEO_M / DEO_A.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        Of `matrix`.
+
+    Returns
+    -------
+    str
+        In Markdown, means in percent; ``-`` where the cell has no meaning.
+    """
+    methods = list(dict.fromkeys(cell.method for cell in cells))
+    rules = list(dict.fromkeys(cell.rule for cell in cells))
+    by_name = {(cell.method, cell.rule): cell for cell in cells}
+    lines = [
+        "| accuracy / DEO_M / DEO_A | " + " | ".join(m.upper() for m in methods) + " |",
+        "|---" * (len(methods) + 1) + "|",
+    ]
+    for rule in rules:
+        row = []
+        for method in methods:
+            cell = by_name[method, rule]
+            means = [x["mean"] for x in (cell.accuracy, cell.deo_m, cell.deo_a) if x]
+            row.append(" / ".join(f"{x:.0f}" for x in means) or "-")
+        lines.append(f"| {rule} | " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def as_json(cells: Sequence[Cell]) -> list[dict]:
+    """Return the cells ready for JSON."""
+    return [asdict(cell) for cell in cells]
