@@ -59,7 +59,7 @@ class DC(Matching):
     title = "gradient matching along the training of networks (Zhao et al. 2021)"
     presets: ClassVar = {
         "smoke": DCSettings(iterations=3, batch=32, width=16, outer=3, inner=2, encoder="smoke"),
-        "quick": DCSettings(iterations=20, batch=64, width=32, outer=10, inner=5),
+        "quick": DCSettings(iterations=10, batch=64, width=32, outer=10, inner=5, lr=1.0),
         "paper": DCSettings(iterations=1000, encoder="paper"),
     }
 
@@ -128,6 +128,8 @@ class DSA(DC):
         "smoke": DCSettings(
             iterations=3, batch=32, width=16, outer=3, inner=2, augment="auto", encoder="smoke"
         ),
-        "quick": DCSettings(iterations=20, batch=64, width=32, outer=10, inner=5, augment="auto"),
+        "quick": DCSettings(
+            iterations=10, batch=64, width=32, outer=10, inner=5, lr=1.0, augment="auto"
+        ),
         "paper": DCSettings(iterations=1000, augment="auto", encoder="paper"),
     }

@@ -25,10 +25,13 @@ from .student import Student
 
 @dataclass(frozen=True)
 class IDCSettings(Settings):
-    """IDC's; the step size, in pixels of [0, 1], is its base times IPC / 10, times the area.
+    """IDC's; ``lr`` is in pixels of [0, 1].
 
     Attributes
     ----------
+    lr_scale : float
+        Times the official step size (a base for each distance, times IPC / 10, times the area
+        relative to the official images), where ``lr`` is not given.
     init : {"mix", "real", "noise", "hybrid"}
         ``mix`` shrinks ``factor ** 2`` real images into each synthetic one.
     augment : str
@@ -55,6 +58,7 @@ class IDCSettings(Settings):
 
     init: str = "mix"
     batch: int = 64
+    lr_scale: float = 1.0
     factor: int | None = None
     distance: str | None = None
     outer: int = 100
@@ -69,7 +73,7 @@ class IDCSettings(Settings):
     whole: ClassVar[tuple[str, ...]] = (
         *Settings.whole, "factor", "outer", "batch_syn", "net_data", "net_batch"
     )  # fmt: skip
-    positive: ClassVar[tuple[str, ...]] = (*Settings.positive, "net_lr")
+    positive: ClassVar[tuple[str, ...]] = (*Settings.positive, "net_lr", "lr_scale")
     choices: ClassVar[dict[str, tuple[str, ...]]] = {
         **Settings.choices,
         "init": ("mix", *INITS),
@@ -104,7 +108,7 @@ class IDCSettings(Settings):
         base = {"mse": 5e-3, "l1": 1e-4}[distance]
         return {
             "iterations": 2000,
-            "lr": base * ipc / 10 * (side / (28 if digits else 32)) ** 2,
+            "lr": self.lr_scale * base * ipc / 10 * (side / (28 if digits else 32)) ** 2,
             "factor": factor,
             "distance": distance,
             "net_data": 2000 if train.name.startswith("cifar10") else 500,
@@ -120,7 +124,9 @@ class IDC(DC):
         "smoke": IDCSettings(
             iterations=2, batch=32, width=16, outer=5, net_data=128, encoder="smoke"
         ),
-        "quick": IDCSettings(iterations=10, batch=64, width=32, outer=20, net_data=256),
+        "quick": IDCSettings(
+            iterations=5, batch=64, width=32, outer=20, net_data=256, lr_scale=600.0
+        ),
         "paper": IDCSettings(encoder="paper"),
     }
 
@@ -250,7 +256,9 @@ class DREAM(IDC):
         "smoke": DREAMSettings(
             iterations=2, batch=16, width=16, outer=5, net_data=128, interval=3, encoder="smoke"
         ),
-        "quick": DREAMSettings(iterations=10, batch=32, width=32, outer=20, net_data=256),
+        "quick": DREAMSettings(
+            iterations=5, batch=64, width=32, outer=20, net_data=256, lr_scale=600.0
+        ),
         "paper": DREAMSettings(encoder="paper"),
     }
 
