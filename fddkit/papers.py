@@ -153,6 +153,44 @@ def beside(
     ]
 
 
+def costs() -> "pd.DataFrame":
+    """Return what the papers print of the cost of their rules, relative to vanilla.
+
+    FairDD's Table 9 (C-MNIST, minutes of a whole run) and COBRA's Table 13 (C-FMNIST, ms of an
+    iteration on an H100; memory in MiB).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns method, rule, groups, metric (``time`` or ``memory``), ratio, value and source.
+    """
+    import pandas as pd
+
+    rows = []
+    for paper, table, metrics in (
+        ("fairdd", "T9", {"time_min": "time", "memory_mb": "memory"}),
+        ("cobra", "T13", {"time_ms": "time", "memory_mb": "memory"}),
+    ):
+        cells = published(paper=paper)
+        cells = cells[cells["table"] == table]
+        for printed, metric in metrics.items():
+            own = cells[cells["metric"] == printed]
+            vanilla = own[own["fairness"] == "vanilla"].set_index("distiller")["mean"]
+            for one in own[own["fairness"] != "vanilla"].itertuples():
+                rows.append(
+                    {
+                        "method": one.distiller,
+                        "rule": one.fairness,
+                        "groups": int(one.condition.removeprefix("groups=")),
+                        "metric": metric,
+                        "ratio": one.mean / vanilla[one.distiller],
+                        "value": one.mean,
+                        "source": f"{'FairDD' if paper == 'fairdd' else 'COBRA'} {table}",
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
 def _known(column: str, wanted: Any, values: "pd.Series") -> list:
     """Return the values to look for, all of which occur."""
     several = isinstance(wanted, Iterable) and not isinstance(wanted, str)

@@ -4,94 +4,25 @@ Nothing here computes or saves; a notebook, the report and a widget draw the sam
 same function. Figures are sized for print at one or two columns.
 """
 
-import functools
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from .distilled import DistilledSet
 from .fairness import FairnessReport
 from .grouped import GroupedDataset
 from .rng import generator
+from .style import WIDTH, Figure, colour, new, styled
 
-WIDTH = 6.9  # inches, two columns of a paper
+if TYPE_CHECKING:
+    import pandas as pd
 
-# Okabe and Ito's colours, told apart under every common colour blindness
-COLOURS = {
-    "whole": "#000000",
-    "random": "#999999",
-    "vanilla": "#D55E00",
-    "fairdd": "#0072B2",
-    "cobra": "#009E73",
-}
-_OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
-
-STYLE = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "legend.fontsize": 7,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "lines.linewidth": 1.2,
-    "figure.dpi": 110,
-    "savefig.dpi": 200,
-    "pdf.fonttype": 42,  # text stays text
-    "image.interpolation": "nearest",
-}
-
-
-def _styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Draw in the package's style, whatever the user's own settings."""
-
-    @functools.wraps(function)
-    def wrapped(*args: object, **kwargs: object) -> Figure:
-        with mpl.rc_context(STYLE):
-            return function(*args, **kwargs)
-
-    return wrapped
-
-
-class _Figure(Figure):
-    """A figure that any notebook front end shows, without pyplot.
-
-    So there is nothing to close, and no leak when a slider draws a thousand of them.
-    """
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=144)
-        return buffer.getvalue()
-
-
-def _figure(width: float, height: float) -> Figure:
-    return _Figure(figsize=(width, height), layout="constrained")
-
-
-def colour(name: str) -> str:
-    """Return the colour of a method, the same in every figure.
-
-    Parameters
-    ----------
-    name : str
-        A rule or baseline; of another name, a colour that depends on the name alone.
-
-    Returns
-    -------
-    str
-        ``#rrggbb``.
-    """
-    key = name.lower().split()[0] if name else name
-    return COLOURS.get(key, _OTHERS[sum(map(ord, name)) % len(_OTHERS)])
+    from .cost import Row
 
 
 def mosaic(images: Tensor, columns: int, gap: int = 1, fill: float = 1.0) -> np.ndarray:
@@ -132,7 +63,7 @@ def _pick(target: Tensor, n_classes: int, per_class: int, draws: torch.Generator
     return torch.cat(rows)
 
 
-@_styled
+@styled
 def sets(named: Mapping[str, DistilledSet], per_class: int = 10) -> Figure:
     """Show distilled sets side by side: a row for each class, as in the papers' figures.
 
@@ -157,7 +88,7 @@ def sets(named: Mapping[str, DistilledSet], per_class: int = 10) -> Figure:
         order = torch.cat([torch.where(s.target == y)[0][:count] for y in range(classes)])
         shown[title] = mosaic(s.pixels()[order], count)
     ratio = max(sheet.shape[0] / sheet.shape[1] for sheet in shown.values())
-    figure = _figure(panel * len(named), min(panel * ratio, 8) + 0.3)
+    figure = new(panel * len(named), min(panel * ratio, 8) + 0.3)
     for ax, (title, sheet) in zip(
         np.atleast_1d(figure.subplots(1, len(named))), shown.items(), strict=True
     ):
@@ -167,7 +98,7 @@ def sets(named: Mapping[str, DistilledSet], per_class: int = 10) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def gallery(data: GroupedDataset, per_class: int = 12, seed: int = 0, title: str = "") -> Figure:
     """Show random images of each class as they occur, majority and minorities alike.
 
@@ -189,7 +120,7 @@ def gallery(data: GroupedDataset, per_class: int = 12, seed: int = 0, title: str
     draws = generator(seed, "gallery")
     index = _pick(data.target.cpu(), data.n_classes, per_class, draws)
     sheet = mosaic(data.images[index], per_class)
-    figure = _figure(3.4, 3.4 * sheet.shape[0] / sheet.shape[1] + 0.3)
+    figure = new(3.4, 3.4 * sheet.shape[0] / sheet.shape[1] + 0.3)
     ax = figure.subplots()
     ax.imshow(sheet)
     ax.set_title(title or data.name)
@@ -197,7 +128,7 @@ def gallery(data: GroupedDataset, per_class: int = 12, seed: int = 0, title: str
     return figure
 
 
-@_styled
+@styled
 def strip(rows: Mapping[str, Tensor], title: str = "") -> Figure:
     """Show labelled rows of images, such as one row a GAP level.
 
@@ -216,7 +147,7 @@ def strip(rows: Mapping[str, Tensor], title: str = "") -> Figure:
     columns = len(images) // len(rows)
     sheet = mosaic(images, columns)
     width = min(WIDTH, 0.55 * columns + 1)
-    figure = _figure(width, (width - 0.9) * sheet.shape[0] / sheet.shape[1] + 0.35)
+    figure = new(width, (width - 0.9) * sheet.shape[0] / sheet.shape[1] + 0.35)
     ax = figure.subplots()
     ax.imshow(sheet)
     ax.set_title(title)
@@ -232,7 +163,7 @@ def _class_rows(ax: mpl.axes.Axes, names: tuple[str, ...], height: int) -> None:
     ax.spines[:].set_visible(False)
 
 
-@_styled
+@styled
 def group_table(data: GroupedDataset, title: str = "") -> Figure:
     """Show how many images each class and group has.
 
@@ -250,7 +181,7 @@ def group_table(data: GroupedDataset, title: str = "") -> Figure:
     """
     counts = data.counts().cpu().numpy()
     share = counts / counts.sum(1, keepdims=True).clip(1)
-    figure = _figure(min(WIDTH, 1.4 + 0.42 * data.n_groups), 0.9 + 0.22 * data.n_classes)
+    figure = new(min(WIDTH, 1.4 + 0.42 * data.n_groups), 0.9 + 0.22 * data.n_classes)
     ax = figure.subplots()
     sns.heatmap(
         share,
@@ -272,7 +203,7 @@ def group_table(data: GroupedDataset, title: str = "") -> Figure:
     return figure
 
 
-@_styled
+@styled
 def rates(named: Mapping[str, FairnessReport]) -> Figure:
     """Show the true-positive rate of each class and group, one heat map a report.
 
@@ -290,7 +221,7 @@ def rates(named: Mapping[str, FairnessReport]) -> Figure:
     groups, classes = first.group_tpr.mean.shape
     columns = min(len(named), 3)
     lines = -(-len(named) // columns)
-    figure = _figure(WIDTH, lines * (0.75 + 0.18 * classes))
+    figure = new(WIDTH, lines * (0.75 + 0.18 * classes))
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for ax, (title, report) in zip(axes, named.items(), strict=False):
         sns.heatmap(
@@ -321,7 +252,7 @@ def rates(named: Mapping[str, FairnessReport]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
     """Show matching losses over the iterations, each divided by its first value.
 
@@ -338,7 +269,7 @@ def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
     -------
     Figure
     """
-    figure = _figure(3.4, 2.3)
+    figure = new(3.4, 2.3)
     ax = figure.subplots()
     for title, loss in named.items():
         values = np.asarray(loss, dtype=float)
@@ -355,7 +286,7 @@ def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def comparison(named: Mapping[str, FairnessReport]) -> Figure:
     """Show accuracy, DEO_M and DEO_A of several sets, each with its interval and noise floor.
 
@@ -370,7 +301,7 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
         Points are means, bars 95% intervals, a grey tick is what an exactly fair model would
         show; hollow points are the counterfactual test (every test image in every group).
     """
-    figure = _figure(WIDTH, 0.8 + 0.32 * len(named))
+    figure = new(WIDTH, 0.8 + 0.32 * len(named))
     axes = figure.subplots(1, 3, sharey=True)
     titles = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
     for ax, (metric, title) in zip(axes, titles.items(), strict=True):
@@ -411,7 +342,7 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def curve(
     points: Mapping[str, Mapping[float, FairnessReport]], xlabel: str, metric: str = "deo_m"
 ) -> Figure:
@@ -431,7 +362,7 @@ def curve(
     Figure
         Bands are 95% intervals, dotted lines noise floors.
     """
-    figure = _figure(3.4, 2.4)
+    figure = new(3.4, 2.4)
     ax = figure.subplots()
     for title, series in points.items():
         x = sorted(series)
@@ -444,4 +375,60 @@ def curve(
     label = {"accuracy": "accuracy (%)"}.get(metric, metric.upper() + " (%)")
     ax.set(xlabel=xlabel, ylabel=label, ylim=(-3, 103))
     ax.legend(frameon=False)
+    return figure
+
+
+@styled
+def cost(rows: "Sequence[Row]", published: "pd.DataFrame | None" = None) -> Figure:
+    """Show time and memory of a step, relative to vanilla, against the number of groups.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Of `fddkit.cost.cost`.
+    published : pandas.DataFrame, optional
+        Columns method, rule, groups, metric (``time`` or ``memory``), ratio and source: what
+        papers print, drawn hollow and dashed.
+
+    Returns
+    -------
+    Figure
+        A row a method: time on the left, peak memory on the right.
+    """
+    methods = list(dict.fromkeys(row.method for row in rows))
+    figure = new(WIDTH, 0.5 + 2.1 * len(methods))
+    axes = figure.subplots(len(methods), 2, squeeze=False, sharex=True)
+    for line, method in zip(axes, methods, strict=True):
+        own = [row for row in rows if row.method == method]
+        base = {row.groups: row.peak_mb for row in own if row.rule == "vanilla"}
+        for rule in dict.fromkeys(row.rule for row in own):
+            series = [row for row in own if row.rule == rule]
+            x = [row.groups for row in series]
+            dash = "--" if rule.startswith("naive") else "-"
+            options = {"color": colour(rule.removeprefix("naive ")), "ls": dash, "label": rule}
+            line[0].plot(x, [row.ratio for row in series], marker="o", ms=3.5, **options)
+            memory = [row.peak_mb / base[row.groups] for row in series]
+            line[1].plot(x, memory, marker="o", ms=3.5, **options)
+        if published is not None:
+            for ax, metric in zip(line, ("time", "memory"), strict=True):
+                mine = published[(published.method == method) & (published.metric == metric)]
+                for (rule, source), found in mine.groupby(["rule", "source"]):
+                    ax.plot(
+                        found.groups,
+                        found.ratio,
+                        marker="s",
+                        ms=3.5,
+                        mfc="white",
+                        ls=":",
+                        color=colour(rule),
+                        label=f"{rule}, {source}",
+                    )
+        for ax, title in zip(line, ("time", "peak memory"), strict=True):
+            ax.axhline(1, color="0.8", linewidth=0.6, zorder=0)
+            ax.set(title=f"{method.upper()}: {title} of a step", ylabel="ratio to vanilla")
+            ax.set_ylim(0, None)
+            ax.set_xticks(sorted({row.groups for row in own}))
+            if line is axes[-1]:
+                ax.set_xlabel("groups")
+        line[1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

@@ -54,6 +54,8 @@ class Settings:
     extractor : {"random", "fair"}
         What the networks start from: random weights, or an extractor trained group-balanced on
         the real set (intervention RF of COBRA's appendix N, see `fddkit.extractors`).
+    extractors, extractor_steps : int
+        How many of those there are, taken in turns, and the steps that each is trained.
     kde_form, kde_over, kde_sigma2, kde_temperature
         Of the ``kde`` rule, see `fddkit.density.kde_weights`; the defaults are the paper's.
     encoder : str
@@ -73,13 +75,17 @@ class Settings:
     width: int = 128
     depth: int = 3
     extractor: str = "random"
+    extractors: int = 5
+    extractor_steps: int = 200
     kde_form: str = "softmax"
     kde_over: str = "dataset"
     kde_sigma2: float = 0.1
     kde_temperature: float = 0.1
     encoder: str = "quick"
 
-    whole: ClassVar[tuple[str, ...]] = ("iterations", "batch", "width", "depth")
+    whole: ClassVar[tuple[str, ...]] = (
+        *("iterations", "batch", "width", "depth", "extractors", "extractor_steps"),
+    )
     positive: ClassVar[tuple[str, ...]] = ("lr", "kde_sigma2", "kde_temperature")
     choices: ClassVar[dict[str, tuple[str, ...]]] = {
         "sampling": SAMPLING,

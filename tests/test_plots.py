@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import fddkit as fdd
-from fddkit import plots
+from fddkit import plots, style
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,8 @@ def test_the_comparison_shows_the_numbers_of_the_report(report):
 def test_methods_keep_their_colours_and_the_users_style_stays():
     import matplotlib as mpl
 
-    assert plots.colour("FairDD") == plots.COLOURS["fairdd"]
-    assert plots.colour("vanilla (ipc 1)") == plots.COLOURS["vanilla"]
+    assert plots.colour("FairDD") == style.COLOURS["fairdd"]
+    assert plots.colour("vanilla (ipc 1)") == style.COLOURS["vanilla"]
     assert plots.colour("BR 0.5") == plots.colour("BR 0.5")
     before = dict(mpl.rcParams)
     plots.losses({"x": torch.rand(9) + 1})
