@@ -6,12 +6,20 @@ from .errors import FddkitError, unknown
 from .idc import DREAM, IDC
 from .initial import BASELINES
 from .matching import Matching
+from .mtt import MTT
 from .presets import choose
 from .settings import Settings
 from .targets import RULES
 
 #: Name -> distiller.
-METHODS: dict[str, type[Matching]] = {"dm": DM, "dc": DC, "dsa": DSA, "idc": IDC, "dream": DREAM}
+METHODS: dict[str, type[Matching]] = {
+    "dm": DM,
+    "dc": DC,
+    "dsa": DSA,
+    "idc": IDC,
+    "dream": DREAM,
+    "mtt": MTT,
+}
 
 
 def find(method: str, fairness: str | None = None) -> type[Matching]:

@@ -398,7 +398,7 @@ def cost(rows: "Sequence[Row]", published: "pd.DataFrame | None" = None) -> Figu
     methods = list(dict.fromkeys(row.method for row in rows))
     figure = new(WIDTH, 0.5 + 2.1 * len(methods))
     axes = figure.subplots(len(methods), 2, squeeze=False, sharex=True)
-    for line, method in zip(axes, methods, strict=True):
+    for i, (line, method) in enumerate(zip(axes, methods, strict=True)):
         own = [row for row in rows if row.method == method]
         base = {row.groups: row.peak_mb for row in own if row.rule == "vanilla"}
         for rule in dict.fromkeys(row.rule for row in own):
@@ -428,7 +428,8 @@ def cost(rows: "Sequence[Row]", published: "pd.DataFrame | None" = None) -> Figu
             ax.set(title=f"{method.upper()}: {title} of a step", ylabel="ratio to vanilla")
             ax.set_ylim(0, None)
             ax.set_xticks(sorted({row.groups for row in own}))
-            if line is axes[-1]:
+            if i == len(methods) - 1:
                 ax.set_xlabel("groups")
-        line[1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", frameon=False)
     return figure
