@@ -227,7 +227,7 @@ def naive(matching: Matching, images: Tensor, rule: Rule, step: int) -> tuple[fl
         goal = targets(rule, statistic, batch, m.settings.normalise == "groups")
         seen, labels = m.show(own[y * m.ipc : (y + 1) * m.ipc], y, draws, step)
         synthetic = m.synthetic(net, seen, labels.to(m.device), 1)
-        loss = loss + (goal.weights * m.distance(goal.points, synthetic[:, None])).sum()
+        loss = loss + m.loss(goal, synthetic)
     return loss.item(), torch.autograd.grad(loss, own)[0]
 
 

@@ -121,6 +121,14 @@ class Matching:
         """
         return (points - synthetic).square().sum(-1)
 
+    def loss(self, goal: Targets, synthetic: Tensor) -> Tensor:
+        """Return the loss of classes whose synthetic statistics are [classes, D]."""
+        return (goal.weights * self.distance(goal.points, synthetic[:, None])).sum()
+
+    def block(self, net: Network) -> int:
+        """Return how many classes are computed at a time."""
+        return max(1, networks.chunk_size(net, self.train.shape) // self.shown)
+
     def start(self) -> DistilledSet:
         """Return the images that the optimisation starts from."""
         return initial(self.train, "start", self.ipc, self.seed, self.settings.init)
@@ -162,7 +170,7 @@ class Matching:
         net, batch, draws = self.network(step), self.batch(step), self.draws(step)
         # the loss is a sum over classes, so a block of classes at a time gives the same
         # gradient, and its activations stay in the cache (and bound the memory)
-        block = max(1, networks.chunk_size(net, self.train.shape) // self.shown)
+        block = self.block(net)
         total, parts = torch.zeros((), dtype=torch.float64, device=self.device), []
         for first in range(0, classes, block):
             part = slice(first, min(first + block, classes))
@@ -171,7 +179,7 @@ class Matching:
             seen, labels = self.show(own, first, draws, step)
             labels = labels.to(self.device)
             synthetic = self.synthetic(net, seen, labels, part.stop - part.start)
-            loss = (goal.weights * self.distance(goal.points, synthetic[:, None])).sum()
+            loss = self.loss(goal, synthetic)
             parts.append(torch.autograd.grad(loss, own)[0])
             total += loss.detach()
         return total.item(), torch.cat(parts)

@@ -1,5 +1,6 @@
 """The distillers by name: adding one means a subclass of `Matching` and a line here."""
 
+from .cafe import CAFE
 from .dc import DC, DSA
 from .dm import DM
 from .errors import FddkitError, unknown
@@ -18,6 +19,7 @@ METHODS: dict[str, type[Matching]] = {
     "dsa": DSA,
     "idc": IDC,
     "dream": DREAM,
+    "cafe": CAFE,
     "mtt": MTT,
 }
 

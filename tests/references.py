@@ -47,6 +47,22 @@ def absolute(target, synthetic):
     return sum((t - s).abs().sum() for t, s in zip(target, synthetic, strict=True))
 
 
+def layers(net, image, y):
+    """CAFE: what every ReLU of the ConvNet gives, and the last pooling."""
+    found, x = [], image[None]
+    for layer in net.features:
+        x = layer(x.clone())
+        if isinstance(layer, torch.nn.ReLU):
+            found.append(x[0].flatten())
+    return [*found, x[0].flatten()]
+
+
+def weighted_layers(target, synthetic):
+    """CAFE at a depth of two: the first ReLU 0.1, the second 1, the last pooling twice 1."""
+    errors = [((t - s) ** 2).sum() for t, s in zip(target, synthetic, strict=True)]
+    return 0.1 * errors[0] + errors[1] + errors[2] + errors[2]
+
+
 def one_minus_cosine(target, synthetic):
     """DC: for each output unit of each layer."""
     total = 0.0
@@ -103,6 +119,7 @@ SIGNALS = {
     "dsa": (gradients, one_minus_cosine),
     "idc": (conv_gradients, squared),
     "dream": (conv_gradients, absolute),
+    "cafe": (layers, weighted_layers),
 }
 
 
@@ -130,7 +147,7 @@ def loss(method, matching, images, rule, step):
             image = augment.apply(image[None], draw[torch.tensor([y])])[0]
         return image
 
-    total = 0.0
+    total, last, means = 0.0, [], []
     for y in range(data.n_classes):
         own = images[y * m.ipc : (y + 1) * m.ipc]
         if getattr(m.settings, "factor", 1) > 1:
@@ -144,6 +161,7 @@ def loss(method, matching, images, rule, step):
             found = [part.detach() for part in phi(net, image, y)]
             a = int(data.group[i])
             groups.setdefault(a, []).append(found)
+            last.append((found[-1], y))
             weight = 1.0 if rule != "kde" else float(m.sampler.density[i])
             density.setdefault(a, []).append(weight)
         size = sum(map(len, groups.values()))
@@ -155,4 +173,9 @@ def loss(method, matching, images, rule, step):
         if m.settings.normalise == "groups" and rule.startswith(("fairdd", "df")):
             one = one / len(groups)
         total = total + one
+        means.append(synthetic[-1])
+    if method == "cafe":  # real features against the classes' synthetic means, one by one
+        for feature, y in last:
+            logits = torch.stack([feature @ m for m in means])
+            total = total + 0.01 * (logits.logsumexp(0) - logits[y])
     return total

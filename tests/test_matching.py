@@ -19,6 +19,7 @@ TINY = {
     "dc": {"outer": 2, "inner": 1},
     "dsa": {"augment": ALL, "outer": 2, "inner": 1},
     "idc": {"outer": 2, "factor": 2, "distance": "mse", "net_data": 16, "init": "noise"},
+    "cafe": {"outer": 2, "inner": 1, "watched": 4, "augment": ALL},
     "dream": {"outer": 3, "factor": 1, "distance": "l1", "net_data": 16, "interval": 2},
 }
 CELLS = [(m, r) for m in METHODS for r in RULES if r not in METHODS[m].lacks and m in TINY]
@@ -97,7 +98,7 @@ def test_augmentation_is_siamese(method, monkeypatch):
 
     monkeypatch.setattr(m, "statistic", statistic)
     monkeypatch.setattr(m, "synthetic", synthetic)
-    monkeypatch.setattr(m, "distance", lambda points, synthetic: synthetic.sum(-1) + points.sum(-1))
+    monkeypatch.setattr(m, "loss", lambda goal, synthetic: synthetic.sum())
     for step in range(8):
         index = m.batch(step).index
         images = data.normalise(index).double()

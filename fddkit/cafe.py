@@ -1,0 +1,221 @@
+"""Aligning features layer by layer: CAFE (Wang et al. 2022)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from . import augment
+from .errors import FddkitError
+from .grouped import GroupedDataset
+from .matching import Matching
+from .networks import Network, chunk_size, predict
+from .rng import generator
+from .sampling import Sampler
+from .settings import Settings
+from .signals import segment_sum
+from .student import Student
+from .targets import Statistic, Targets
+
+
+@dataclass(frozen=True)
+class CAFESettings(Settings):
+    """CAFE's; a step size of 0.1, halved after 60, 80 and 90 % of the networks.
+
+    Attributes
+    ----------
+    outer : int
+        At most so many steps on the images with one network. The official code has no limit; a
+        network whose accuracy keeps changing would never be left.
+    inner : int
+        At most so many epochs of training after each step, likewise.
+    window : int
+        Accuracies that are looked at.
+    settled, moved : float
+        A network is left when the accuracies after the last ``window`` steps lie within
+        ``settled``; training after a step ends when those after the last ``window`` epochs do not
+        lie within ``moved``.
+    watched : int
+        Real images of each class that an accuracy is taken on.
+    discrimination : float
+        Weight of the cross-entropy of the real images' last features against the classes'
+        synthetic means. It is the same under all rules: the papers do not say how fairness enters.
+    net_lr : float
+        Step size of the training on the synthetic images.
+    net_batch : int
+        Images in a step of it.
+    """
+
+    augment: str = "none"
+    outer: int = 100
+    inner: int = 50
+    window: int = 10
+    settled: float = 0.04
+    moved: float = 0.03
+    watched: int = 128
+    discrimination: float = 0.01
+    net_lr: float = 0.01
+    net_batch: int = 256
+
+    whole: ClassVar[tuple[str, ...]] = (
+        *Settings.whole,
+        *("outer", "inner", "window", "watched", "net_batch"),
+    )
+    positive: ClassVar[tuple[str, ...]] = (
+        *Settings.positive,
+        *("settled", "moved", "discrimination", "net_lr"),
+    )
+
+    def __post_init__(self):
+        """Check every value."""
+        super().__post_init__()
+        if self.network != "convnet":
+            raise FddkitError(
+                f"cafe reads the layers of a convnet, not of network={self.network!r}; leave it"
+            )
+
+    def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
+        """See `Settings.derive`."""
+        return {"iterations": 2000, "lr": 0.1}
+
+
+class CAFE(Matching):
+    """The mean features of every layer, and how well classes are told apart by the last."""
+
+    title = "features of all layers, beside a discrimination loss (Wang et al. 2022)"
+    presets: ClassVar = {
+        "smoke": CAFESettings(
+            iterations=3, batch=32, width=16, outer=3, inner=2, watched=8, encoder="smoke"
+        ),
+        "quick": CAFESettings(
+            iterations=10, batch=64, width=32, outer=10, inner=5, window=5, watched=16, lr=1.0
+        ),
+        "paper": CAFESettings(init="noise", encoder="paper"),
+    }
+
+    def __init__(self, *arguments: object, **options: object):
+        super().__init__(*arguments, **options)
+        self._watch = Sampler(self.train, self.settings.watched, "class")
+        self._window: list[float] = []
+        self._student: Student | None = None
+
+    @property
+    def per_network(self) -> int:
+        """See `Matching.per_network`."""
+        return self.settings.outer
+
+    # --- the signal --------------------------------------------------------------------------
+
+    def features(self, net: Network, images: Tensor) -> list[Tensor]:
+        """Return the flattened output of every block's ReLU, and of the last pooling."""
+        found, x = [], images
+        for layer in net.features:
+            x = layer(x)
+            if isinstance(layer, torch.nn.ReLU):
+                found.append(x.flatten(1))
+        return [*found, x.flatten(1)]
+
+    def weights(self, layers: int) -> list[float]:
+        """Return the weight of each layer: 0.1, 0.1, 1 and 2 in the official three blocks.
+
+        The last counts twice: once among the layers and once more for its mean. In a ConvNet of
+        another depth the last ReLU weighs 1 and those before it 0.1.
+        """
+        return [0.1] * (layers - 2) + [1.0, 2.0]
+
+    def statistic(self, net: Network, images: Tensor, target: Tensor) -> Statistic:
+        """See `Matching.statistic`: full maps are summed chunk by chunk, never kept."""
+
+        def sums(segment: Tensor, weight: Tensor, n: int) -> Tensor:
+            total, last = 0.0, []
+            size = chunk_size(net, images.shape[1:])
+            for part, s, w in zip(
+                images.split(size), segment.split(size), weight.split(size), strict=True
+            ):
+                with torch.no_grad():
+                    maps = self.features(net, part)
+                total = total + segment_sum(torch.cat(maps, 1), s, w, n)
+                last.append(maps[-1])
+            self._real = torch.cat(last), target
+            return total
+
+        return sums
+
+    def synthetic(self, net: Network, images: Tensor, target: Tensor, classes: int) -> Tensor:
+        """See `Matching.synthetic`."""
+        maps = self.features(net, images)
+        self._sizes = [one.shape[1] for one in maps]
+        return torch.cat(maps, 1).unflatten(0, (classes, -1)).mean(1)
+
+    def distance(self, points: Tensor, synthetic: Tensor) -> Tensor:
+        """Return the weighted sum over layers of squared errors (CAFE, Eq. 3)."""
+        parts = (points - synthetic).square().split(self._sizes, -1)
+        weights = self.weights(len(parts))
+        return sum(w * part.sum(-1) for w, part in zip(weights, parts, strict=True))
+
+    def block(self, net: Network) -> int:
+        """See `Matching.block`: the discrimination loss needs all classes at once."""
+        return self.train.n_classes
+
+    def loss(self, goal: Targets, synthetic: Tensor) -> Tensor:
+        """Return the matching loss and the discrimination loss (CAFE, Eq. 5 and 6)."""
+        features, target = self._real
+        logits = features @ synthetic[:, -self._sizes[-1] :].T
+        apart = F.cross_entropy(logits, target, reduction="sum")
+        return super().loss(goal, synthetic) + self.settings.discrimination * apart
+
+    # --- the two levels ----------------------------------------------------------------------
+
+    def rate(self, step: int) -> float:
+        """See `Matching.rate`."""
+        done = step // self.per_network / self.settings.iterations
+        return self.settings.lr * 0.5 ** sum(done >= at for at in (0.6, 0.8, 0.9))
+
+    def after(self, images: Tensor, step: int) -> int:
+        """Leave a network whose accuracy has settled; otherwise train it until it has moved."""
+        c, following = self.settings, (step // self.per_network + 1) * self.per_network
+        # never changed in place: a checkpoint may hold the one before
+        window = [*self._window, self._accuracy(step, 0)][-c.window :]
+        settled = len(window) == c.window and max(window) - min(window) < c.settled
+        if settled or step + 1 == following:
+            self._window = []
+            return following
+        self._window = window[1:] if len(window) == c.window else window
+        student, inner = self._trained(step), []
+        labels = torch.arange(len(images)) // self.ipc
+        chance = generator(self.seed, "train", step)
+        for epoch in range(c.inner):
+            for rows in torch.randperm(len(images), generator=chance).split(c.net_batch):
+                seen = augment.vary(images[rows.to(self.device)], self.stages, chance)
+                student.step(seen, labels[rows].to(self.device))
+            inner = [*inner, self._accuracy(step, epoch + 1)][-c.window :]
+            if len(inner) == c.window and max(inner) - min(inner) > c.moved:
+                break
+        return step + 1
+
+    def _accuracy(self, step: int, epoch: int) -> float:
+        """Return the share of freshly drawn real images that the network knows."""
+        index = self._watch.draw(generator(self.seed, "watched", step, epoch)).index
+        index = index.to(self.device)
+        seen = self.train.normalise(index).to(self.dtype)
+        found = predict(self.network(step), seen) == self.train.target[index]
+        return found.double().mean().item()
+
+    def _trained(self, step: int) -> Student:
+        net = self.network(step)
+        if self._student is None or self._student.net is not net:
+            self._student = Student(net, self.settings.net_lr)
+        return self._student
+
+    def state(self) -> dict[str, Tensor]:
+        """See `Matching.state`."""
+        trained = {} if self._student is None else self._student.state()
+        return {"window": torch.tensor(self._window, dtype=torch.float64), **trained}
+
+    def load(self, state: dict[str, Tensor], step: int) -> None:
+        """See `Matching.load`."""
+        self._window = state["window"].tolist()
+        if "network" in state and step % self.per_network:
+            self._trained(step).load(state)
