@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from . import augment, networks, speed
+from . import augment, encoder, networks, speed
+from .density import kde_weights
 from .distilled import DistilledSet
 from .grouped import GroupedDataset
 from .initial import initial
@@ -100,6 +101,14 @@ class Matching:
         progress : bool
             Show a bar.
         """
+        c = self.settings
+        shared = {"cache": cache, "device": self.device, "progress": progress}
+        if fairness == "kde":
+            features = encoder.encode(self.train, encoder.PRESETS[c.encoder], self.seed, **shared)
+            self.sampler.density = kde_weights(
+                features, self.train.target, c.kde_over, c.kde_form, c.kde_sigma2,
+                c.kde_temperature,
+            )  # fmt: skip
 
     @property
     def shown(self) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from . import augment
+from . import augment, density, encoder
 from .errors import FddkitError, unknown
 from .grouped import GroupedDataset
 from .networks import NETWORKS
@@ -13,8 +13,7 @@ from .sampling import GROUP_BATCH, SAMPLING
 INITS = ("real", "noise", "hybrid")
 NORMALISE = ("none", "groups")
 EXTRACTORS = ("random", "fair")
-KDE_FORMS = ("softmax", "rescaled", "inverse")
-KDE_OVER = ("dataset", "class")
+ENCODERS = tuple(encoder.PRESETS)
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,9 @@ class Settings:
         "init": INITS,
         "network": tuple(NETWORKS),
         "extractor": EXTRACTORS,
-        "kde_form": KDE_FORMS,
-        "kde_over": KDE_OVER,
+        "kde_form": density.FORMS,
+        "kde_over": density.OVER,
+        "encoder": ENCODERS,
     }
 
     def __post_init__(self):
