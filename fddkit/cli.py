@@ -213,7 +213,16 @@ def parser() -> argparse.ArgumentParser:
         help="convnet, alexnet, vgg11, resnet18, separated by commas (default: convnet)",
     )
     one.add_argument("--repeats", type=int, help="networks of each kind (default: the preset's)")
-    work(one, "epochs, max_steps, batch, lr, momentum, decay, augment, width, depth, originals")
+    one.add_argument(
+        "--protocol",
+        metavar="METHOD",
+        help="whose own evaluation (default: that of the method that distilled the set)",
+    )
+    work(
+        one,
+        "epochs, max_steps, batch, lr, momentum, decay, schedule, augment, cutmix, objective "
+        "(erm, group-dro, tpr-gap), width, depth, originals",
+    )
     one.add_argument("--json", metavar="FILE", help="also write the report here")
 
     one = command("run", "execute a notebook headlessly into reports/")

@@ -126,6 +126,7 @@ def evaluate(given: Namespace) -> int:
         repeats=given.repeats,
         seed=given.seed,
         preset=given.preset,
+        protocol=given.protocol,
         device=given.device,
         **changed,
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .distilled import DistilledSet
@@ -15,7 +15,7 @@ from .fairness import FairnessReport, count
 from .grouped import GroupedDataset
 from .networks import NETWORKS, build, predict
 from .rng import derive
-from .training import fit, recipe
+from .training import PROTOCOLS, fit, recipe
 from .versions import choose_device, versions
 
 _TEST_BLOCK = 4096  # test images normalised at a time: bounds memory, costs nothing
@@ -29,6 +29,7 @@ def evaluate(
     seed: int = 0,
     preset: str = "quick",
     counterfactual: bool = True,
+    protocol: str | None = None,
     device: torch.device | str | None = None,
     progress: bool = True,
     **overrides: object,
@@ -50,9 +51,12 @@ def evaluate(
         Every random choice derives from it.
     preset : {"smoke", "quick", "paper"}
         ``smoke`` takes a second (tests), ``quick`` minutes on two cores, ``paper`` is the
-        evaluation of DM and DSA (protocols 5), with ten networks as in FairDD.
+        published evaluation (protocols 5), with ten networks as in FairDD.
     counterfactual : bool
         Also test on every test image in every group, where the groups are injected.
+    protocol : str, optional
+        The method whose own way of evaluation is followed, see `fddkit.training.PROTOCOLS`; by
+        default the one that distilled the set, and DM's for real images and foreign sets.
     device : torch.device or str, optional
         By default a GPU where there is one.
     progress : bool
@@ -71,14 +75,18 @@ def evaluate(
         For an unknown name, a value out of range, sets that do not fit each other, a class
         without a training image, images that are not finite, or a training that diverges.
     """
-    chosen = recipe(preset, repeats=repeats, **overrides)
+    method = data.config.get("method") if isinstance(data, DistilledSet) else None
+    protocol = protocol or (method if method in PROTOCOLS else "dm")
+    if isinstance(data, DistilledSet) and overrides.get("lr") is None:
+        overrides["lr"] = data.lr  # where it was learnt with the images, to train on them
+    chosen = recipe(preset, protocol, repeats=repeats, **overrides)
     names = [networks] if isinstance(networks, str) else list(networks)
     _check(data, test, names)
     device = choose_device(device)
     images, target = (
         data.decoded() if isinstance(data, DistilledSet) else (data.images, data.target)
     )
-    images, target = images.to(device), target.to(device)
+    images, target, group = (x.to(device) for x in (images, target, _groups(data)))
     steps = math.ceil(len(images) / chosen.batch)
     chosen = replace(chosen, epochs=min(chosen.epochs, math.ceil(chosen.max_steps / steps)))
     fingerprint = test.fingerprint()
@@ -90,14 +98,18 @@ def evaluate(
     counts = [[] for _ in tests]
     with (
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-        tqdm(total=len(runs) * (chosen.epochs + 1), unit="epoch", disable=not progress) as bar,
+        tqdm(
+            total=len(runs) * (chosen.epochs + (chosen.schedule == "half")),
+            unit="epoch",
+            disable=not progress,
+        ) as bar,
     ):
         for name, repeat in runs:
             bar.set_description(f"{name} {repeat + 1}/{chosen.repeats}")
             own = derive(seed, "evaluate", name, repeat)
             size = (chosen.width, chosen.depth) if name == "convnet" else ()
             net = build(name, test.shape, test.n_classes, own, *size).to(device)
-            fit(net, images, target, chosen, own, test.normalise, bar.update)
+            fit(net, images, target, chosen, own, test.normalise, bar.update, group)
             for one, kept in zip(tests, counts, strict=True):
                 kept.append(_count(net, one))
     config = {
@@ -108,6 +120,7 @@ def evaluate(
         "group_names": list(test.group_names),
         "seed": seed,
         "preset": preset,
+        "protocol": protocol,
         "settings": asdict(chosen),
     }
     repeated = [name for name, _ in runs]
@@ -115,6 +128,12 @@ def evaluate(
         FairnessReport(np.stack(kept), repeated, config, versions(device)) for kept in counts
     )
     return replace(report, counterfactual=paired[0] if paired else None)
+
+
+def _groups(data: DistilledSet | GroupedDataset) -> Tensor:
+    """Return the group of each image that networks train on, -1 where it has none."""
+    several = getattr(data, "factor", 1) ** 2
+    return data.group.repeat_interleave(several)
 
 
 def _count(net: nn.Module, test: GroupedDataset) -> np.ndarray:

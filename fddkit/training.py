@@ -8,10 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from . import augment
-from .errors import FddkitError
+from .cutmix import cutmix
+from .errors import FddkitError, unknown
+from .objectives import OBJECTIVES
 from .presets import choose
 from .rng import generator
-from .student import descend
+
+SCHEDULES = ("half", "thirds")
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,11 @@ class Recipe:
     Attributes
     ----------
     epochs : int
-        E of the schedule. As in the official code E + 1 epochs run, and after the epoch of index
-        E // 2 + 1 the step size falls to a tenth and the momentum starts anew (protocols 5).
+        E of the schedule.
+    schedule : {"half", "thirds"}
+        ``half``, as most official codes: E + 1 epochs run, and after the epoch of index E // 2 + 1
+        the step size falls to a tenth and the momentum starts anew. ``thirds``, as IDC's: E epochs,
+        and a fifth of the step size from 2/3 and again from 5/6 of them on.
     max_steps : int
         Large sets train fewer epochs, so that they take about so many steps and the schedule is
         scaled with them (our choice; the papers do not say how they train on the whole set).
@@ -35,6 +41,11 @@ class Recipe:
     augment : str
         Families of `fddkit.augment` joined by ``_`` (one family a batch, its parameters drawn for
         each image), such stages joined by ``+``, or ``"none"``.
+    cutmix : float
+        Probability of mixing a batch with itself, see `fddkit.cutmix`.
+    objective : {"erm", "group-dro", "tpr-gap"}
+        What training minimises, see `fddkit.objectives`: the mean loss, or a fair objective
+        (intervention MF of COBRA's appendix N).
     width, depth : int
         Of the ConvNet; other architectures have their own.
     originals : int or None
@@ -45,10 +56,13 @@ class Recipe:
     max_steps: int
     repeats: int
     batch: int = 256
+    schedule: str = "half"
     lr: float = 0.01
     momentum: float = 0.9
     decay: float = 5e-4
     augment: str = "color_crop_cutout_flip_scale_rotate"
+    cutmix: float = 0.0
+    objective: str = "erm"
     width: int = 128
     depth: int = 3
     originals: int | None = None
@@ -67,6 +81,11 @@ class Recipe:
             raise FddkitError(f"momentum={self.momentum!r} is outside [0, 1); the papers' is 0.9")
         if not 0 <= self.decay < math.inf:
             raise FddkitError(f"decay={self.decay!r} is negative; the papers' is 0.0005")
+        if not 0 <= self.cutmix <= 1:
+            raise FddkitError(f"cutmix={self.cutmix!r} is no probability; IDC's is 0.5")
+        for name, known in (("schedule", SCHEDULES), ("objective", tuple(OBJECTIVES))):
+            if getattr(self, name) not in known:
+                raise unknown(f"value of {name}", getattr(self, name), known)
         augment.stages(self.augment)
 
 
@@ -80,13 +99,32 @@ PRESETS = {
 }
 
 
-def recipe(preset: str, **overrides: object) -> Recipe:
+# What each method's own evaluation has that DM's has not (protocols 5). Length, step size and
+# number of networks are those of the paper preset; the shorter presets keep theirs, so that they
+# stay short, and take over what changes which images the networks see.
+_IDC = {"augment": "flip+color+crop_scale_rotate", "cutmix": 0.5, "batch": 64}
+_IDC |= {"schedule": "thirds"}
+PROTOCOLS: dict[str, dict[str, object]] = {
+    "dm": {},
+    "dsa": {},
+    "dc": {"epochs": 300, "augment": "none"},
+    "idc": _IDC,
+    "dream": _IDC,
+    "cafe": {"epochs": 600, "augment": "none"},
+    "mtt": {"repeats": 5},
+}
+_LENGTH = ("epochs", "repeats")
+
+
+def recipe(preset: str, protocol: str = "dm", **overrides: object) -> Recipe:
     """Return a preset with some of its values replaced.
 
     Parameters
     ----------
     preset : {"smoke", "quick", "paper"}
         See `PRESETS`.
+    protocol : str
+        The method whose own evaluation it is, one of `PROTOCOLS`.
     **overrides
         Fields of `Recipe`; None leaves the preset's value.
 
@@ -97,9 +135,15 @@ def recipe(preset: str, **overrides: object) -> Recipe:
     Raises
     ------
     FddkitError
-        For an unknown preset or field, or a value out of range.
+        For an unknown preset, protocol or field, or a value out of range.
     """
-    return choose(PRESETS, preset, overrides, "setting of evaluate")
+    if protocol not in PROTOCOLS:
+        raise unknown("protocol of evaluation", protocol, PROTOCOLS)
+    own = PROTOCOLS[protocol]
+    if preset != "paper":
+        own = {name: value for name, value in own.items() if name not in _LENGTH}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return choose(PRESETS, preset, {**overrides, **own, **given}, "setting of evaluate")
 
 
 def fit(
@@ -110,6 +154,7 @@ def fit(
     seed: int,
     normalise: Callable[[Tensor], Tensor],
     tick: Callable[[], object] = lambda: None,
+    group: Tensor | None = None,
 ) -> None:
     """Train a network in place, as the official ``evaluate_synset`` does (protocols 5).
 
@@ -129,6 +174,8 @@ def fit(
         From pixels to what the network sees.
     tick : callable
         Called after every epoch.
+    group : Tensor, optional
+        int64 [N], for a fair objective; -1 where an image has none.
 
     Raises
     ------
@@ -137,19 +184,27 @@ def fit(
     """
     order, chance = generator(seed, "order"), generator(seed, "augment")
     stages = augment.stages(recipe.augment)
+    objective = OBJECTIVES[recipe.objective](target, group)
     optimiser = _sgd(net, recipe, recipe.lr)
-    for epoch in range(recipe.epochs + 1):
+    half = recipe.schedule == "half"
+    for epoch in range(recipe.epochs + half):
+        if not half and epoch in (recipe.epochs * 2 // 3, recipe.epochs * 5 // 6):
+            for own in optimiser.param_groups:
+                own["lr"] *= 0.2
         for rows in torch.randperm(len(images), generator=order).split(recipe.batch):
             rows = rows.to(images.device)
             batch = normalise(images[rows]) if images.dtype == torch.uint8 else images[rows]
-            batch = augment.vary(batch, stages, chance)
-            loss = descend(net, optimiser, batch, target[rows])
+            batch, labels = augment.vary(batch, stages, chance), target[rows]
+            if recipe.cutmix:
+                classes = net.classifier.out_features
+                batch, labels = cutmix(batch, labels, classes, recipe.cutmix, chance)
+            loss = objective(net, optimiser, batch, labels, rows)
         if not math.isfinite(float(loss)):
             raise FddkitError(
                 f"training diverged: the loss is {float(loss)} in epoch {epoch + 1}; "
                 f"choose a smaller lr than {recipe.lr:g}"
             )
-        if epoch == recipe.epochs // 2 + 1:
+        if half and epoch == recipe.epochs // 2 + 1:
             optimiser = _sgd(net, recipe, recipe.lr / 10)
         tick()
 
