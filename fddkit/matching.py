@@ -6,10 +6,12 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.utils import vector_to_parameters
 
 from . import augment, encoder, networks, speed
 from .density import kde_weights
 from .distilled import DistilledSet
+from .extractors import fair_extractors
 from .grouped import GroupedDataset
 from .initial import initial
 from .networks import Network
@@ -73,6 +75,7 @@ class Matching:
         self.train = train.to(self.device)
         self.stages = augment.stages(settings.augment)
         self._net: tuple[int, Network] | None = None
+        self._pool: list[Tensor] = []  # what networks start from, where not at random
         self._fast = (compile or graph) and self.compiles
         self._graph = graph
         if (compile or graph) and not self.compiles:
@@ -103,6 +106,8 @@ class Matching:
         """
         c = self.settings
         shared = {"cache": cache, "device": self.device, "progress": progress}
+        if c.extractor == "fair":
+            self._pool = fair_extractors(self.train, c, self.seed, **shared)
         if fairness == "kde":
             features = encoder.encode(self.train, encoder.PRESETS[c.encoder], self.seed, **shared)
             self.sampler.density = kde_weights(
@@ -251,6 +256,8 @@ class Matching:
         size = (chosen.width, chosen.depth) if chosen.network == "convnet" else ()
         seed = derive(self.seed, "network", iteration)
         net = networks.build(chosen.network, self.train.shape, self.train.n_classes, seed, *size)
+        if self._pool:
+            vector_to_parameters(self._pool[iteration % len(self._pool)], net.parameters())
         return net.requires_grad_(False).to(self.device, self.dtype)
 
     def state(self) -> dict[str, Tensor]:

@@ -84,6 +84,8 @@ class MTTSettings(Settings):
     def resolve(self, ipc: int, train: GroupedDataset) -> "MTTSettings":
         """See `Settings.resolve`."""
         found = super().resolve(ipc, train)
+        if self.extractor != "random":
+            raise FddkitError("mtt follows experts from random weights; leave extractor=random")
         if found.max_start - 1 + found.target_epochs > found.expert_epochs:
             raise FddkitError(
                 f"max_start={found.max_start} and target_epochs={found.target_epochs} reach "
@@ -111,8 +113,8 @@ class MTT(Matching):
             lr_alpha=1e-4, alpha=0.02, zca=False, experts=2, expert_epochs=3, encoder="smoke",
         ),
         "quick": MTTSettings(
-            iterations=200, width=32, student_steps=15, target_epochs=2, max_start=8, lr=100.0,
-            lr_alpha=1e-5, alpha=0.02, zca=False, experts=5, expert_epochs=10, expert_lr=0.02,
+            iterations=300, width=32, student_steps=10, target_epochs=2, max_start=8, lr=500.0,
+            lr_alpha=1e-6, alpha=0.005, zca=False, experts=5, expert_epochs=10, expert_lr=0.02,
             expert_batch=64,
         ),
         "paper": MTTSettings(encoder="paper"),

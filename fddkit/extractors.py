@@ -1,0 +1,119 @@
+"""Fair feature extractors: networks trained on the real set, every group as often as any other.
+
+Intervention RF of COBRA's appendix N, which only names a "fair feature extractor before"
+distillation. This is the plainest of its kind: training on class- and group-balanced batches.
+"""
+
+import os
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector
+
+from . import augment, networks
+from .cache import artifact
+from .errors import FddkitError
+from .files import read_tensors, write_tensors
+from .grouped import GroupedDataset
+from .rng import derive, generator
+from .settings import Settings
+from .student import descend
+
+BATCH, LR, MOMENTUM, DECAY = 256, 0.01, 0.9, 5e-4
+
+
+def balanced(train: GroupedDataset, size: int, generator: torch.Generator) -> Tensor:
+    """Draw images so that every class, and within it every group it has, is equally likely.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set.
+    size : int
+        How many; an image may come twice.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    Tensor
+        int64 [size] on the CPU.
+    """
+    counts = train.counts().cpu().double()
+    groups = (counts > 0).sum(1, keepdim=True)
+    cell = train.target.cpu() * train.n_groups + train.group.cpu()
+    share = torch.where(counts > 0, 1 / (counts * groups).clamp(min=1), 0)
+    return torch.multinomial(share.flatten()[cell], size, replacement=True, generator=generator)
+
+
+def fair_extractors(
+    train: GroupedDataset,
+    settings: Settings,
+    seed: int,
+    *,
+    cache: str | os.PathLike | None = None,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> list[Tensor]:
+    """Train a pool of networks on balanced batches, or find them trained.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set.
+    settings : Settings
+        Of the distillation: ``network``, ``width``, ``depth``, ``augment``, ``extractors`` and
+        ``extractor_steps``.
+    seed : int
+        Of weights, batches and augmentations.
+    cache : path-like, optional
+        Folder of the weights, one file a network, see `fddkit.cache`; an interrupted pool goes on
+        with the network that it was at.
+    device : torch.device or str
+        Where to train.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    list of Tensor
+        The flat weights of each network, float32 [P] on the CPU.
+
+    Raises
+    ------
+    FddkitError
+        If a loss is no longer finite.
+    """
+    from tqdm.auto import tqdm
+
+    c, found, data = settings, [], train.to(device)
+    size = (c.width, c.depth) if c.network == "convnet" else ()
+    with tqdm(total=c.extractors, desc="fair extractors", disable=not progress) as bar:
+        for k in range(c.extractors):
+            identity = {
+                "fingerprint": train.fingerprint(),
+                "zca": train.whitening is not None,
+                "settings": [c.network, *size, c.augment, c.extractor_steps],
+                "seed": seed,
+                "extractor": k,
+            }
+            path = artifact(cache, "extractor", identity)
+            if not path.exists():
+                start = derive(seed, "extractor", k)
+                net = networks.build(c.network, train.shape, train.n_classes, start, *size)
+                net, chance = net.to(device), generator(seed, "extractor batches", k)
+                optimiser = torch.optim.SGD(net.parameters(), LR, MOMENTUM, weight_decay=DECAY)
+                for _ in range(c.extractor_steps):
+                    index = balanced(train, BATCH, chance).to(device)
+                    seen = augment.vary(data.normalise(index), augment.stages(c.augment), chance)
+                    loss = descend(net, optimiser, seen, data.target[index])
+                if not loss < float("inf"):
+                    raise FddkitError(
+                        f"fair extractor {k} diverged; give fewer extractor_steps or a narrower "
+                        "network"
+                    )
+                weights = parameters_to_vector(net.parameters()).detach()
+                write_tensors(path, {"weights": weights}, {"identity": identity})
+            found.append(read_tensors(path)[0]["weights"])
+            bar.update()
+    return found
