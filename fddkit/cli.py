@@ -58,6 +58,14 @@ examples:
 Finished runs are skipped; a failed one does not stop the others. A value that is itself
 a list is written in brackets: -p "methods=[random,cobra],[vanilla]".
 """,
+    "import": """\
+examples:
+  fddkit import res_DM_CIFAR10S_ConvNet_10ipc.pt --dataset cifar10-s --out dm.safetensors
+  fddkit import images_best.pt --dataset cifar10-s --method mtt --zca --lr 0.02 --out s.safetensors
+
+The formats of the official DC, DSA, DM, CAFE, FairDD, MTT, IDC and DREAM codes are known, and
+nothing in such a file is executed. Afterwards: fddkit evaluate dm.safetensors
+""",
     "cost": """\
 examples:
   fddkit cost --methods dm,dc --rules vanilla,fairdd,cobra --groups 2,10 --json cost.json
@@ -138,7 +146,7 @@ def parser() -> argparse.ArgumentParser:
             epilog=_EXAMPLES[name] + (_names() if name == "distill" else ""),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        one.set_defaults(command=getattr(commands, name))
+        one.set_defaults(command=getattr(commands, {"import": "import_"}.get(name, name)))
         return one
 
     def root(one: argparse.ArgumentParser) -> None:
@@ -147,6 +155,20 @@ def parser() -> argparse.ArgumentParser:
     def reports(one: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--reports", default="reports", help="folder of all runs (default: reports)"
+        )
+
+    def data(one: argparse.ArgumentParser) -> None:
+        one.add_argument(
+            "--dataset", default="digits", help="see `fddkit datasets` (default: digits)"
+        )
+        root(one)
+        one.add_argument("--br", type=float, help="bias ratio (default: the data set's own)")
+        one.add_argument("--gap", type=int, help="COBRA's group separation, 0 to 4, as the groups")
+        one.add_argument(
+            "--offset", type=float, default=0.0, help="semantic-preserving offset (default: 0)"
+        )
+        one.add_argument(
+            "--data-seed", type=int, default=0, help="deals the images to the groups (default: 0)"
         )
 
     def work(one: argparse.ArgumentParser, settings: str, seed: bool = True) -> None:
@@ -180,16 +202,7 @@ def parser() -> argparse.ArgumentParser:
     root(one)
 
     one = command("distill", "distil a data set into a few images per class")
-    one.add_argument("--dataset", default="digits", help="see `fddkit datasets` (default: digits)")
-    root(one)
-    one.add_argument("--br", type=float, help="bias ratio (default: the data set's own)")
-    one.add_argument("--gap", type=int, help="COBRA's group separation, 0 to 4, as the groups")
-    one.add_argument(
-        "--offset", type=float, default=0.0, help="semantic-preserving offset (default: 0)"
-    )
-    one.add_argument(
-        "--data-seed", type=int, default=0, help="deals the images to the groups (default: 0)"
-    )
+    data(one)
     one.add_argument("--method", default="dm", help="see below (default: dm)")
     one.add_argument("--fairness", default="vanilla", help="see below (default: vanilla)")
     one.add_argument("--ipc", type=int, default=10, help="images per class (default: 10)")
@@ -203,6 +216,23 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", required=True, metavar="FILE", help="the .safetensors to write")
     one.add_argument("--overwrite", action="store_true", help="replace another set at FILE")
     one.add_argument("--images", metavar="FOLDER", help="also write the images as PNG here")
+
+    one = command("import", "read a set that another method's official code distilled")
+    one.add_argument("file", metavar="FILE", help="the .pt that it saved")
+    data(one)
+    one.add_argument("--labels", metavar="FILE", help="labels of an MTT set (default: beside it)")
+    one.add_argument(
+        "--experiment", type=int, default=0, help="which of several sets in it (default: 0)"
+    )
+    one.add_argument(
+        "--factor", type=int, help="small images a side in each (default: 2 for IDC, else 1)"
+    )
+    one.add_argument("--zca", action="store_true", help="the images are whitened (MTT)")
+    one.add_argument("--lr", type=float, help="the step size learnt with them (MTT)")
+    one.add_argument("--method", default="foreign", help="what to call it (default: foreign)")
+    one.add_argument("--fairness", help="the rule it was distilled under")
+    one.add_argument("--out", required=True, metavar="FILE", help="the .safetensors to write")
+    one.add_argument("--overwrite", action="store_true", help="replace a file at FILE")
 
     one = command("evaluate", "train networks on a distilled set and measure their fairness")
     one.add_argument("set_file", metavar="FILE", help="a .safetensors of `fddkit distill`")

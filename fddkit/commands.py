@@ -63,21 +63,13 @@ def distill(given: Namespace) -> int:
     int
         The exit status.
     """
-    from .datasets import load
     from .distill import distill
     from .initial import BASELINES
     from .methods import find
 
     presets = find("dm" if given.method in BASELINES else given.method).presets
     changed = _settings(given, presets)
-    train, _ = load(
-        given.dataset,
-        br=given.br,
-        seed=given.data_seed,
-        root=given.root,
-        gap=given.gap,
-        offset=given.offset,
-    )
+    train = _train(given)
     result = distill(
         train,
         method=given.method,
@@ -95,6 +87,41 @@ def distill(given: Namespace) -> int:
     print(f"{result} in {given.out}")
     if given.images:
         print(f"{len(result)} images in {result.to_images(given.images)}")
+    return 0
+
+
+def import_(given: Namespace) -> int:
+    """Turn a set of another method's official code into one of fddkit's.
+
+    Parameters
+    ----------
+    given : Namespace
+        See `fddkit.cli.parser`.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    from .foreign import read_foreign
+
+    if Path(given.out).exists() and not given.overwrite:
+        raise FddkitError(f"{given.out} exists; choose another output file, or --overwrite it")
+    found = read_foreign(
+        given.file,
+        _train(given),
+        labels=given.labels,
+        experiment=given.experiment,
+        factor=given.factor,
+        zca=given.zca,
+        lr=given.lr,
+        method=given.method,
+        fairness=given.fairness,
+    )
+    found.save(given.out)
+    kind = {"dc": "DC's", "mtt": "MTT's", "idc": "IDC's"}[found.config["source"]["format"]]
+    blocks = f", {found.factor}x{found.factor} small images in each" if found.factor > 1 else ""
+    print(f"{found} in {given.out} ({kind} format{blocks})")
     return 0
 
 
@@ -325,6 +352,14 @@ def matrix(given: Namespace) -> int:
         found = {"command": given.line, "versions": versions(), "cells": as_json(cells)}
         write_json(given.json, found)
     return 0
+
+
+def _train(given: Namespace) -> Any:
+    """Return the training set that the options of a data set name."""
+    from .datasets import load
+
+    options = {"br": given.br, "seed": given.data_seed, "gap": given.gap, "offset": given.offset}
+    return load(given.dataset, root=given.root, **options)[0]
 
 
 def _pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
