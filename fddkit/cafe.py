@@ -99,6 +99,7 @@ class CAFE(Matching):
         super().__init__(*arguments, **options)
         self._watch = Sampler(self.train, self.settings.watched, "class")
         self._window: list[float] = []
+        self._real: list[tuple[Tensor, Tensor]] = []  # last features and classes of this step
         self._student: Student | None = None
 
     @property
@@ -138,7 +139,7 @@ class CAFE(Matching):
                     maps = self.features(net, part)
                 total = total + segment_sum(torch.cat(maps, 1), s, w, n)
                 last.append(maps[-1])
-            self._real = torch.cat(last), target
+            self._real.append((torch.cat(last), target))
             return total
 
         return sums
@@ -161,7 +162,8 @@ class CAFE(Matching):
 
     def loss(self, goal: Targets, synthetic: Tensor) -> Tensor:
         """Return the matching loss and the discrimination loss (CAFE, Eq. 5 and 6)."""
-        features, target = self._real
+        features, target = map(torch.cat, zip(*self._real, strict=True))
+        self._real.clear()
         logits = features @ synthetic[:, -self._sizes[-1] :].T
         apart = F.cross_entropy(logits, target, reduction="sum")
         return super().loss(goal, synthetic) + self.settings.discrimination * apart

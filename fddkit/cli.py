@@ -2,11 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import NoReturn
 
 from . import commands
 from .errors import FddkitError
+from .initial import BASELINES
+from .methods import METHODS
+from .targets import RULES
 from .versions import __version__
 
 _DESCRIPTION = """\
@@ -97,28 +102,34 @@ class _Parser(argparse.ArgumentParser):
 
 def _names() -> str:
     """Return the methods, rules and settings that ``distill`` knows."""
-    from dataclasses import fields
-
-    from .initial import BASELINES
-    from .methods import METHODS
-    from .targets import RULES
-
-    def rows(named: dict[str, str]) -> str:
-        width = max(map(len, named))
-        return "".join(f"  {name.ljust(width)}  {title}\n" for name, title in named.items())
-
-    methods = {name: one.title for name, one in METHODS.items()}
+    methods = {name: one.title for name, one in METHODS.items()} | BASELINES
+    rules = {name: rule.title for name, rule in RULES.items()}
     known = {name: {f.name for f in fields(one.presets["quick"])} for name, one in METHODS.items()}
     common = set.intersection(*known.values())
-    own = {name: ", ".join(sorted(found - common)) or "-" for name, found in known.items()}
-    lacks = {name: ", ".join(one.lacks) for name, one in METHODS.items() if one.lacks}
+    own = {name: ", ".join(sorted(found - common)) for name, found in known.items()}
+    lacks = {f"{name} has no": ", ".join(one.lacks) for name, one in METHODS.items() if one.lacks}
     return (
-        f"\nmethods:\n{rows({**methods, **BASELINES})}"
-        f"\nfairness rules:\n{rows({name: rule.title for name, rule in RULES.items()})}"
-        f"{''.join(f'  ({name} has no {rules})' + chr(10) for name, rules in lacks.items())}"
-        f"\nsettings of every method (--set NAME=VALUE):\n  {', '.join(sorted(common))}\n"
-        f"\nand of each:\n{rows(own)}"
+        f"\nmethods:\n{_rows(methods)}"
+        f"\nfairness rules:\n{_rows(rules | lacks)}"
+        f"\nsettings (--set NAME=VALUE):\n"
+        f"{_rows({'all': ', '.join(sorted(common))} | {k: v for k, v in own.items() if v})}"
     )
+
+
+def _rows(named: Mapping[str, str]) -> str:
+    """Return names and what they are, in two columns."""
+    width = max(map(len, named)) + 4
+    lines = (
+        textwrap.fill(
+            text,
+            98,
+            initial_indent=f"  {name}".ljust(width),
+            subsequent_indent=" " * width,
+            break_on_hyphens=False,
+        )
+        for name, text in named.items()
+    )
+    return "".join(line + "\n" for line in lines)
 
 
 def parser() -> argparse.ArgumentParser:

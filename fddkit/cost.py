@@ -14,7 +14,7 @@ from .grouped import GroupedDataset
 from .matching import Matching
 from .methods import find, settings
 from .rng import generator
-from .targets import RULES, Rule, targets
+from .targets import RULES, Rule, Targets, targets
 from .versions import choose_device
 
 CLASSES = 10
@@ -112,6 +112,11 @@ def cost(
             "cost needs at least one method, one number of groups and one round, and an ipc and "
             "side of at least 1"
         )
+    if "mtt" in methods:
+        raise FddkitError(
+            "mtt's step does not depend on the rule: groups enter when its experts are trained; "
+            "leave mtt out"
+        )
     device = choose_device(device)
     wanted = list(dict.fromkeys(["vanilla", *rules]))
     sets = {a: random_set(a, side) for a in sorted(set(groups))}
@@ -203,7 +208,7 @@ def naive(matching: Matching, images: Tensor, rule: Rule, step: int) -> tuple[fl
     m = matching
     net, whole, draws = m.network(step), m.batch(step), m.draws(step)
     own = images.detach().requires_grad_()
-    loss = torch.zeros((), dtype=m.dtype, device=m.device)
+    goals, synthetic = [], []
     for y in range(m.train.n_classes):
         batch = whole.part(slice(y, y + 1))
         # a linear rule, too, goes through the groups: their statistics, then the weighted sum
@@ -224,10 +229,11 @@ def naive(matching: Matching, images: Tensor, rule: Rule, step: int) -> tuple[fl
                 found = found + place * mean
             return found
 
-        goal = targets(rule, statistic, batch, m.settings.normalise == "groups")
+        goals.append(targets(rule, statistic, batch, m.settings.normalise == "groups"))
         seen, labels = m.show(own[y * m.ipc : (y + 1) * m.ipc], y, draws, step)
-        synthetic = m.synthetic(net, seen, labels.to(m.device), 1)
-        loss = loss + m.loss(goal, synthetic)
+        synthetic.append(m.synthetic(net, seen, labels.to(m.device), 1))
+    goal = Targets(*map(torch.cat, zip(*goals, strict=True)))
+    loss = m.loss(goal, torch.cat(synthetic))
     return loss.item(), torch.autograd.grad(loss, own)[0]
 
 

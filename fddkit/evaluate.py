@@ -79,6 +79,8 @@ def evaluate(
     protocol = protocol or (method if method in PROTOCOLS else "dm")
     if isinstance(data, DistilledSet) and overrides.get("lr") is None:
         overrides["lr"] = data.lr  # where it was learnt with the images, to train on them
+    if _mixed_digits(data) and overrides.get("cutmix") is None:
+        overrides["cutmix"] = 0.0  # IDC's own exception (protocols 2)
     chosen = recipe(preset, protocol, repeats=repeats, **overrides)
     names = [networks] if isinstance(networks, str) else list(networks)
     _check(data, test, names)
@@ -130,10 +132,20 @@ def evaluate(
     return replace(report, counterfactual=paired[0] if paired else None)
 
 
+def _mixed_digits(data: DistilledSet | GroupedDataset) -> bool:
+    """Return whether each image holds several handwritten digits."""
+    name = str(data.config.get("dataset", {}).get("dataset")) if _several(data) > 1 else ""
+    return name.startswith(("digits", "cmnist"))
+
+
+def _several(data: DistilledSet | GroupedDataset) -> int:
+    """Return how many images networks see in each."""
+    return getattr(data, "factor", 1) ** 2
+
+
 def _groups(data: DistilledSet | GroupedDataset) -> Tensor:
     """Return the group of each image that networks train on, -1 where it has none."""
-    several = getattr(data, "factor", 1) ** 2
-    return data.group.repeat_interleave(several)
+    return data.group.repeat_interleave(_several(data))
 
 
 def _count(net: nn.Module, test: GroupedDataset) -> np.ndarray:

@@ -20,6 +20,8 @@ from .settings import Settings
 from .student import descend
 
 BATCH, LR, MOMENTUM, DECAY = 256, 0.01, 0.9, 5e-4
+#: Preset -> steps of each network (our choice; nothing is published).
+STEPS = {"smoke": 20, "quick": 200, "paper": 5000}
 
 
 def balanced(train: GroupedDataset, size: int, generator: torch.Generator) -> Tensor:

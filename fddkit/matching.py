@@ -257,7 +257,9 @@ class Matching:
         seed = derive(self.seed, "network", iteration)
         net = networks.build(chosen.network, self.train.shape, self.train.n_classes, seed, *size)
         if self._pool:
-            vector_to_parameters(self._pool[iteration % len(self._pool)], net.parameters())
+            # a copy: the parameters become views of the vector, and some methods train them
+            weights = self._pool[iteration % len(self._pool)].clone()
+            vector_to_parameters(weights, net.parameters())
         return net.requires_grad_(False).to(self.device, self.dtype)
 
     def state(self) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from .cafe import CAFE
 from .dc import DC, DSA
 from .dm import DM
 from .errors import FddkitError, unknown
+from .extractors import STEPS
 from .idc import DREAM, IDC
 from .initial import BASELINES
 from .matching import Matching
@@ -77,4 +78,6 @@ def settings(preset: str, method: str = "dm", **overrides: object) -> Settings:
     FddkitError
         For an unknown method, preset or field, or a value out of range.
     """
+    if overrides.get("extractor_steps") is None:  # the same for every method
+        overrides["extractor_steps"] = STEPS.get(preset)
     return choose(find(method).presets, preset, overrides, f"setting of {method}")

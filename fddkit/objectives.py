@@ -14,9 +14,6 @@ from torch.nn import functional as F
 from .errors import FddkitError
 from .student import descend
 
-DRO_STEP = 0.01  # of the weights of group DRO (Sagawa et al. 2020)
-PENALTY = 1.0  # of the gap in true-positive rates
-
 
 class MeanLoss:
     """The mean cross-entropy, a chunk of images at a time.
@@ -64,15 +61,31 @@ class MeanLoss:
 
 
 class _Fair:
-    """An objective over the cells of class and group."""
+    """An objective over the cells of class and group.
 
-    def __init__(self, target: Tensor, group: Tensor | None):
+    Parameters
+    ----------
+    target : Tensor
+        int64 [N], of the whole training set. Where CutMix mixes a batch, an image counts for the
+        class and group that it had before.
+    group : Tensor or None
+        int64 [N]; -1 where an image has none.
+    strength : float
+        The objective's own number.
+
+    Raises
+    ------
+    FddkitError
+        If no image has a group.
+    """
+
+    def __init__(self, target: Tensor, group: Tensor | None, strength: float):
         if group is None or (group < 0).all():
             raise FddkitError(
-                "a fair objective needs the groups of the training images, and none has one "
-                "(they started from noise, or come from elsewhere); take objective=erm"
+                "a fair objective needs the groups of the training images, and none has one (they "
+                "started from noise or a mix, or come from elsewhere); take objective=erm"
             )
-        self.target, self.group = target, group
+        self.target, self.group, self.strength = target, group, strength
         self.groups = int(group.max()) + 1
         self.cell = torch.where(group >= 0, target * self.groups + group, -1)
 
@@ -99,12 +112,19 @@ class _Fair:
 class GroupDRO(_Fair):
     """The cells' mean losses, weighted by how large they have been (Sagawa et al. 2020, Alg. 1).
 
-    In every step the weight of each cell in the batch is multiplied by ``exp(0.01 * its loss)``;
+    In every step the weight of each cell in the batch is multiplied by ``exp(step * its loss)``;
     the weights sum to one over all cells of the set. Images without a group take no part.
+
+    Parameters
+    ----------
+    target, group : Tensor
+        See `_Fair`.
+    strength : float
+        The step.
     """
 
-    def __init__(self, target: Tensor, group: Tensor | None):
-        super().__init__(target, group)
+    def __init__(self, target: Tensor, group: Tensor | None, strength: float = 0.01):
+        super().__init__(target, group, strength)
         self.names = self.cell[self.cell >= 0].unique()
         self.weights = torch.full_like(self.names, 1, dtype=torch.float64) / len(self.names)
 
@@ -114,7 +134,7 @@ class GroupDRO(_Fair):
         member = (self.cell[rows][:, None] == self.names).to(each.dtype)
         sizes = member.sum(0)
         means = (each @ member) / sizes.clamp(min=1)
-        self.weights = self.weights * torch.exp(DRO_STEP * means.detach().double())
+        self.weights = self.weights * torch.exp(self.strength * means.detach().double())
         self.weights = self.weights / self.weights.sum()
         return (self.weights.to(each.dtype) * means).sum()
 
@@ -124,7 +144,17 @@ class GapPenalty(_Fair):
 
     For each class the largest difference between its groups in the batch, averaged over classes:
     DEO_A with probabilities for decisions, so that it has a gradient.
+
+    Parameters
+    ----------
+    target, group : Tensor
+        See `_Fair`.
+    strength : float
+        What the gap is multiplied by.
     """
+
+    def __init__(self, target: Tensor, group: Tensor | None, strength: float = 1.0):
+        super().__init__(target, group, strength)
 
     def loss(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
         """See `_Fair.loss`."""
@@ -137,12 +167,45 @@ class GapPenalty(_Fair):
             if rates:
                 gaps.append(torch.stack(rates).max() - torch.stack(rates).min())
         gap = torch.stack(gaps).mean() if gaps else logits.new_zeros(())
-        return F.cross_entropy(logits, labels) + PENALTY * gap
+        return F.cross_entropy(logits, labels) + self.strength * gap
 
 
 #: Name -> objective.
-OBJECTIVES: dict[str, Callable[[Tensor, Tensor | None], Callable[..., Tensor]]] = {
+OBJECTIVES: dict[str, Callable[..., Callable[..., Tensor]]] = {
     "erm": MeanLoss,
     "group-dro": GroupDRO,
     "tpr-gap": GapPenalty,
 }
+
+
+def objective(
+    name: str, target: Tensor, group: Tensor | None, dro_step: float, penalty: float
+) -> Callable[..., Tensor]:
+    """Return the objective of that name for one training.
+
+    Parameters
+    ----------
+    name : str
+        One of `OBJECTIVES`.
+    target : Tensor
+        int64 [N], of the whole training set.
+    group : Tensor or None
+        int64 [N]; -1 where an image has none.
+    dro_step, penalty : float
+        The strength of ``group-dro`` and of ``tpr-gap``.
+
+    Returns
+    -------
+    callable
+        Called as `MeanLoss`. With a single group there is nothing to be fair between: it is the
+        mean loss itself (group DRO over the cells of one group would weigh classes).
+
+    Raises
+    ------
+    FddkitError
+        If the objective is a fair one and no image has a group.
+    """
+    if name == "erm":
+        return MeanLoss(target, group)
+    fair = OBJECTIVES[name](target, group, {"group-dro": dro_step, "tpr-gap": penalty}[name])
+    return fair if len(group[group >= 0].unique()) > 1 else MeanLoss(target, group)

@@ -76,9 +76,10 @@ class Student:
         """Take up what `state` returned."""
         parameters = list(self.net.parameters())
         like = parameters[0]
-        vector_to_parameters(state["network"].to(like), parameters)
+        # a copy: the parameters become views of the vector, and training writes to them
+        vector_to_parameters(state["network"].to(like, copy=True), parameters)
         if "network momentum" in state:
             buffers = [torch.empty_like(p) for p in parameters]
-            vector_to_parameters(state["network momentum"].to(like), buffers)
+            vector_to_parameters(state["network momentum"].to(like, copy=True), buffers)
             for p, buffer in zip(parameters, buffers, strict=True):
                 self.optimiser.state[p]["momentum_buffer"] = buffer

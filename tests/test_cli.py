@@ -95,7 +95,10 @@ def test_a_mistake_is_one_sentence_on_stderr_and_status_2(words, notebook, capsy
     assert not Path("s.safetensors").exists()
 
 
-@pytest.mark.parametrize("command", ["", "datasets", "distill", "evaluate", "run", "sweep"])
+COMMANDS = ["", "datasets", "distill", "import", "evaluate", "cost", "matrix", "run", "sweep"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_and_gives_examples(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([*command.split(), "--help"])

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -7,12 +8,13 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from references import toy
 
 import fddkit as fdd
 from fddkit.distilled import DistilledSet
 from fddkit.dm import DM, DMSettings
 from fddkit.initial import initial
-from fddkit.methods import settings
+from fddkit.methods import METHODS, settings
 from fddkit.targets import RULES
 
 TINY = {"iterations": 12, "batch": 16, "width": 8, "lr": 5.0}
@@ -146,6 +148,72 @@ def test_control_c_keeps_the_work(train, tmp_path):
     s = run(train, out=path, callback=seen.append, every=1)
     assert seen[0].iteration == 6
     assert torch.equal(s.images, run(train).images)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_goes_on_with_the_same_bits(method, tmp_path):
+    """Stopped in the middle of a network, and at the step before a new one."""
+    data = toy(0, torch.full((3, 2), 8))
+    options = {"preset": "smoke", "progress": False, "iterations": 3, "batch": 4, "width": 4,
+               "depth": 2, "cache": tmp_path / "cache"}  # fmt: skip
+    whole = fdd.distill(data, method, "cobra", 2, **options)
+    out = tmp_path / "s.safetensors"
+    for at in (1, 2, 4):
+
+        def stop(progress, at=at):
+            if progress.iteration == at:
+                raise KeyboardInterrupt
+
+        with contextlib.suppress(KeyboardInterrupt):
+            fdd.distill(data, method, "cobra", 2, out=out, callback=stop, every=1, **options)
+    s = fdd.distill(data, method, "cobra", 2, out=out, **options)
+    assert torch.equal(s.images, whole.images)
+    assert torch.equal(s.loss, whole.loss)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interrupt_within_a_step_leaves_the_step_undone(method, tmp_path, monkeypatch):
+    """Control-C may come while the network is half trained: the checkpoint is the one before."""
+    data = toy(0, torch.full((3, 2), 8))
+    options = {"preset": "smoke", "progress": False, "iterations": 3, "batch": 4, "width": 4,
+               "depth": 2, "cache": tmp_path / "cache"}  # fmt: skip
+    whole = fdd.distill(data, method, "fairdd" if method != "mtt" else "vanilla", 2, **options)
+    out, original, calls = tmp_path / "s.safetensors", METHODS[method].after, []
+
+    def after(self, images, step):
+        found = original(self, images, step)  # images and network have moved on
+        calls.append(step)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(METHODS[method], "after", after)
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt):
+            s = fdd.distill(data, method, whole.config["fairness"], 2, out=out, **options)
+    assert calls[1] == calls[2]
+    assert torch.equal(s.images, whole.images)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "rule"), [(m, r) for m in METHODS for r in RULES if r not in METHODS[m].lacks]
+)
+def test_every_cell_of_the_matrix_converges_on_digits(method, rule, train, tmp_path):
+    """The images fit batches and networks that they were not fitted to."""
+    options = {"dm": {"lr": 1.0}, "cafe": {"lr": 0.3}, "mtt": {"iterations": 30}}.get(method, {})
+    s = fdd.distill(
+        train, method, rule, 5, preset="smoke", progress=False, cache=tmp_path, **options
+    )
+    config = type(METHODS[method].presets["smoke"])(**s.config["settings"])
+    m = METHODS[method](train, 5, config, seed=99)
+    m.prepare(rule, tmp_path, progress=False)
+    fresh = range(0, 10 * m.per_network, m.per_network)
+    before, after = (
+        sum(m.gradient(images, RULES[rule], step)[0] for step in fresh)
+        for images in (METHODS[method](train, 5, config, seed=0).start().images, s.images)
+    )
+    assert after < before
 
 
 def test_a_finished_set_is_loaded_not_computed(train, tmp_path):

@@ -8,6 +8,7 @@ from fddkit import extractors
 from fddkit.dc import DC, DCSettings
 from fddkit.errors import FddkitError
 from fddkit.extractors import balanced, fair_extractors
+from fddkit.methods import settings
 from fddkit.mtt import MTTSettings
 from fddkit.rng import generator
 
@@ -58,6 +59,22 @@ def test_networks_start_from_the_pool_in_turns(data, tmp_path):
     for iteration in range(4):
         found = parameters_to_vector(m.fresh(iteration).parameters())
         assert torch.equal(found, pool[iteration % 2])
+
+
+def test_a_method_that_trains_its_networks_leaves_the_pool_alone(data, tmp_path):
+    c = DCSettings(**TINY, outer=2, inner=1).resolve(2, data)
+    m = DC(data, 2, c, 0)
+    m.prepare("cobra", tmp_path, progress=False)
+    start = parameters_to_vector(m.network(0).parameters()).clone()
+    m.after(m.start().images, 0)
+    assert not torch.equal(parameters_to_vector(m.network(1).parameters()), start)
+    assert torch.equal(parameters_to_vector(m.fresh(0).parameters()), start)
+
+
+def test_the_presets_train_them_longer_and_longer():
+    found = [settings(preset, "dc").extractor_steps for preset in ("smoke", "quick", "paper")]
+    assert found == [20, 200, 5000]
+    assert settings("paper", "dm", extractor_steps=7).extractor_steps == 7
 
 
 def test_it_can_be_distilled_with(data, tmp_path):

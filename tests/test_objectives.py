@@ -8,8 +8,8 @@ from torch.nn import functional as F
 import fddkit as fdd
 from fddkit import networks
 from fddkit.errors import FddkitError
-from fddkit.objectives import OBJECTIVES, GapPenalty, GroupDRO
-from fddkit.training import PROTOCOLS, recipe
+from fddkit.objectives import OBJECTIVES, GapPenalty, GroupDRO, objective
+from fddkit.training import PROTOCOLS, fit, recipe
 
 
 @pytest.fixture
@@ -76,6 +76,46 @@ def test_every_objective_trains(name, data):
     assert losses[-1] < 0.5 * losses[0]
 
 
+@pytest.mark.parametrize("name", ["group-dro", "tpr-gap"])
+def test_with_one_group_a_fair_objective_gives_the_same_bits_as_the_mean_loss(name, data):
+    group = torch.full_like(data.group, 1)
+    group[3] = -1
+    found = []
+    for chosen in ("erm", name):
+        net = networks.build("convnet", (3, 8, 8), 3, 0, 8, 2)
+        r = recipe("smoke", objective=chosen, epochs=2, batch=8)
+        fit(net, data.images, data.target, r, 0, data.normalise, group=group)
+        found.append(torch.cat([p.flatten() for p in net.parameters()]))
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize(("name", "knob"), [("group-dro", "dro_step"), ("tpr-gap", "penalty")])
+def test_the_strength_of_a_fair_objective_can_be_chosen(name, knob, data):
+    rows, logits = torch.arange(len(data)), torch.randn(len(data), 3, dtype=torch.float64)
+    losses = []
+    for strength in (0.0, 1.0, 2.0):
+        knobs = {"dro_step": 0.5, "penalty": 0.5, knob: strength}
+        one = objective(name, data.target, data.group, **knobs)
+        losses.append(one.loss(logits, data.target, rows))
+    assert losses[0] < losses[1] < losses[2]
+    if name == "tpr-gap":
+        torch.testing.assert_close(losses[0], F.cross_entropy(logits, data.target))
+
+
+@pytest.mark.parametrize("name", ["group-dro", "tpr-gap"])
+def test_a_batch_with_absent_cells_and_mixed_labels_still_has_a_gradient(name, data):
+    one = objective(name, data.target, torch.where(data.target == 0, data.group, -1), 0.01, 1.0)
+    rows = torch.where(data.target != 0)[0]  # no image of a known group
+    logits = torch.randn(len(rows), 3, dtype=torch.float64, requires_grad=True)
+    mixed = torch.rand(len(rows), 3, dtype=torch.float64).softmax(1)
+    loss = one.loss(logits, mixed, rows)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert gradient.isfinite().all()
+    torch.testing.assert_close(
+        loss.detach(), F.cross_entropy(logits, mixed).detach() * (name == "tpr-gap")
+    )
+
+
 def test_images_without_groups_are_refused(data):
     with pytest.raises(FddkitError, match=r"none has one .*objective=erm"):
         OBJECTIVES["group-dro"](data.target, torch.full_like(data.group, -1))
@@ -92,6 +132,7 @@ def test_protocols_are_those_of_the_methods():
     assert (paper["cafe"].epochs, paper["cafe"].augment) == (600, "none")
     idc = paper["idc"]
     assert (idc.epochs, idc.batch, idc.schedule, idc.cutmix) == (1000, 64, "thirds", 0.5)
+    assert idc.max_steps * idc.batch == paper["dm"].max_steps * paper["dm"].batch
     assert paper["mtt"].repeats == 5
     quick = recipe("quick", "dc", width=8)
     assert (quick.epochs, quick.augment, quick.width) == (150, "none", 8)
@@ -108,6 +149,10 @@ def test_a_set_is_evaluated_by_the_protocol_of_its_method(data):
     assert report.config["settings"]["augment"] == "none"
     other = fdd.evaluate(s, data, protocol="idc", **options)
     assert other.config["settings"]["schedule"] == "thirds"
+    assert other.config["settings"]["cutmix"] == 0.5
+    digits = replace(s, config={**s.config, "dataset": {"dataset": "digits"}}, factor=2)
+    found = fdd.evaluate(digits, data, protocol="idc", **options)
+    assert found.config["settings"]["cutmix"] == 0  # IDC mixes no digits of several formations
     foreign = replace(s, config={**s.config, "method": "something else"}, lr=0.05)
     found = fdd.evaluate(foreign, data, **options)
     assert found.config["protocol"] == "dm"

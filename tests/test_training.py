@@ -7,8 +7,10 @@ import torch
 from torch.nn import functional as F
 
 from fddkit import augment, networks
+from fddkit.cutmix import cutmix
 from fddkit.errors import FddkitError
 from fddkit.rng import generator
+from fddkit.student import Student
 from fddkit.training import PRESETS, Recipe, fit, recipe
 
 ALL = "color_crop_cutout_flip_scale_rotate"
@@ -22,22 +24,42 @@ def network(dtype=torch.float64):
     return networks.build("convnet", (3, 8, 8), 3, seed=5, width=4, depth=2).to(dtype)
 
 
+def official_thirds(epochs):
+    """The step sizes of torch's own schedule, as IDC's train.py builds it."""
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    milestones = [2 * epochs // 3, 5 * epochs // 6]
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, milestones, 0.2)
+    rates = []
+    for _ in range(epochs):
+        rates.append(schedule.get_last_lr()[0])
+        optimiser.step()
+        schedule.step()
+    return rates
+
+
 def slow_fit(net, images, target, r, seed):
     """Stochastic gradient descent by hand, with the schedule of the official evaluate_synset."""
     order, chance = generator(seed, "order"), generator(seed, "augment")
-    families = augment.parse(r.augment)
     weights = list(net.parameters())
     velocity = [torch.zeros_like(w) for w in weights]
-    for epoch in range(r.epochs + 1):
-        lr = r.lr if epoch <= r.epochs // 2 + 1 else r.lr * 0.1
-        if epoch == r.epochs // 2 + 2:
-            velocity = [torch.zeros_like(w) for w in weights]
+    half = r.schedule == "half"
+    for epoch in range(r.epochs + 1 if half else r.epochs):
+        if half:
+            lr = r.lr if epoch <= r.epochs // 2 + 1 else r.lr * 0.1
+            if epoch == r.epochs // 2 + 2:
+                velocity = [torch.zeros_like(w) for w in weights]
+        else:
+            lr = r.lr * official_thirds(r.epochs)[epoch]
         permutation = torch.randperm(len(images), generator=order)
         for first in range(0, len(images), r.batch):
             rows = permutation[first : first + r.batch]
-            draws = augment.draw(len(rows), families, chance, shared_family=True)
-            batch = augment.apply(images[rows], draws)
-            gradients = torch.autograd.grad(F.cross_entropy(net(batch), target[rows]), weights)
+            batch, labels = images[rows], target[rows]
+            for families in augment.stages(r.augment):
+                draws = augment.draw(len(rows), families, chance, shared_family=True)
+                batch = augment.apply(batch, draws)
+            if r.cutmix:
+                batch, labels = cutmix(batch, labels, 3, r.cutmix, chance)
+            gradients = torch.autograd.grad(F.cross_entropy(net(batch), labels), weights)
             with torch.no_grad():
                 for w, v, g in zip(weights, velocity, gradients, strict=True):
                     v.mul_(r.momentum).add_(g + r.decay * w)
@@ -51,6 +73,8 @@ def slow_fit(net, images, target, r, seed):
         {"augment": ALL},
         {"augment": "none", "epochs": 1},
         {"augment": "none", "epochs": 7, "batch": 256, "decay": 0.1, "lr": 0.05},
+        {"augment": "flip+color+crop_scale_rotate", "cutmix": 0.5, "schedule": "thirds"},
+        *({"augment": "none", "epochs": n, "schedule": "thirds"} for n in (1, 2, 3, 13)),
     ],
 )
 @pytest.mark.parametrize("chunk", [3, 100])
@@ -64,7 +88,7 @@ def test_fit_equals_a_slow_loop(changes, chunk, monkeypatch):
     epochs = []
     fit(fast, images, target, r, seed, None, lambda: epochs.append(1))
     slow_fit(slow, images, target, r, seed)
-    assert len(epochs) == r.epochs + 1
+    assert len(epochs) == r.epochs + (r.schedule == "half")
     for x, y, start in zip(
         fast.parameters(), slow.parameters(), network().parameters(), strict=True
     ):
@@ -86,6 +110,20 @@ def test_pixels_are_normalised_batch_by_batch():
         assert torch.equal(x, y)
 
 
+def test_a_student_that_goes_on_leaves_the_state_it_took_up_alone():
+    images, target = torch.randn(4, 3, 8, 8), torch.arange(4) % 3
+    first = Student(network(torch.float32), 0.1, 0.9)
+    first.step(images, target)
+    state = first.state()
+    kept = {name: value.clone() for name, value in state.items()}
+    again = Student(network(torch.float32), 0.1, 0.9)
+    again.load(state)
+    for student in (first, again):
+        student.step(images, target)
+    assert all(torch.equal(state[name], kept[name]) for name in kept)
+    assert all(torch.equal(a, b) for a, b in zip(*(s.state().values() for s in (first, again))))
+
+
 def test_training_that_diverges_is_told():
     images, target = torch.randn(6, 3, 8, 8), torch.arange(6) % 3
     with pytest.raises(FddkitError, match=r"diverged: the loss is .* smaller lr than 1e\+30"):
@@ -105,6 +143,11 @@ def test_training_that_diverges_is_told():
         ({"decay": -1.0}, "decay=-1.0"),
         ({"augment": "colour"}, "color"),
         ({"epoch": 3}, "did you mean 'epochs'"),
+        ({"schedule": "third"}, "did you mean 'thirds'"),
+        ({"cutmix": 1.5}, "cutmix=1.5 is no probability"),
+        ({"objective": "dro"}, "did you mean 'group-dro'"),
+        ({"dro_step": -0.1}, "dro_step=-0.1 is no strength"),
+        ({"penalty": math.inf}, "penalty=inf is no strength"),
     ],
 )
 def test_a_recipe_out_of_range_is_refused(changes, sentence):
