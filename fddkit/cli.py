@@ -224,6 +224,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--compile", action="store_true", help="compile the networks where that can be had"
     )
+    one.add_argument("--graph", action="store_true", help="also capture them as CUDA graphs")
     one.add_argument("--out", required=True, metavar="FILE", help="the .safetensors to write")
     one.add_argument("--overwrite", action="store_true", help="replace another set at FILE")
     one.add_argument("--images", metavar="FOLDER", help="also write the images as PNG here")
@@ -262,7 +263,7 @@ def parser() -> argparse.ArgumentParser:
     work(
         one,
         "epochs, max_steps, batch, lr, momentum, decay, schedule, augment, cutmix, objective "
-        "(erm, group-dro, tpr-gap), width, depth, originals",
+        "(erm, group-dro, tpr-gap), dro_step, penalty, width, depth, originals",
     )
     one.add_argument("--json", metavar="FILE", help="also write the report here")
 

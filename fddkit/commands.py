@@ -82,6 +82,7 @@ def distill(given: Namespace) -> int:
         device=given.device,
         cache=given.cache,
         compile=given.compile,
+        graph=given.graph,
         **changed,
     )
     print(f"{result} in {given.out}")

@@ -3,9 +3,10 @@
 from .cafe import CAFE
 from .dc import DC, DSA
 from .dm import DM
+from .dream import DREAM
 from .errors import FddkitError, unknown
 from .extractors import STEPS
-from .idc import DREAM, IDC
+from .idc import IDC
 from .initial import BASELINES
 from .matching import Matching
 from .mtt import MTT

@@ -197,6 +197,7 @@ def fit(
     half = recipe.schedule == "half"
     for epoch in range(recipe.epochs + half):
         if not half:
+            # a single epoch, of a large set, has no thirds: it is trained at the full step size
             drops = recipe.epochs * 2 // 3, recipe.epochs * 5 // 6
             optimiser.param_groups[0]["lr"] = recipe.lr * 0.2 ** sum(0 < d <= epoch for d in drops)
         for rows in torch.randperm(len(images), generator=order).split(recipe.batch):

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fddkit.barycentres import CENTRES, barycentre, huber, l1, l2, linf, mean, minimax
+from fddkit.barycentres import CENTRES, huber, l1, l2, linf, mean, minimax
 from fddkit.errors import FddkitError
+from fddkit.lbfgs import barycentre
 
 SEEDS = st.integers(0, 10**6)
 KINDS = ["plain", "lattice", "copies", "line", "far", "unequal"]

@@ -6,8 +6,9 @@ from references import toy
 from torch.nn import functional as F
 
 import fddkit as fdd
+from fddkit.dream import DREAM, DREAMSettings
 from fddkit.errors import FddkitError
-from fddkit.idc import DREAM, IDC, DREAMSettings, IDCSettings
+from fddkit.idc import IDC, IDCSettings
 from fddkit.networks import embed
 from fddkit.rng import generator
 from fddkit.targets import RULES
