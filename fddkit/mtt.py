@@ -113,7 +113,7 @@ class MTT(Matching):
             lr_alpha=1e-4, alpha=0.02, zca=False, experts=2, expert_epochs=3, encoder="smoke",
         ),
         "quick": MTTSettings(
-            iterations=300, width=32, student_steps=10, target_epochs=2, max_start=8, lr=500.0,
+            iterations=150, width=32, student_steps=10, target_epochs=2, max_start=8, lr=500.0,
             lr_alpha=1e-6, alpha=0.005, zca=False, experts=5, expert_epochs=10, expert_lr=0.02,
             expert_batch=64,
         ),

@@ -107,3 +107,25 @@ def test_augmentation_is_siamese(method, monkeypatch):
         assert torch.equal(label, other)
         torch.testing.assert_close(real, own)
         assert not torch.equal(real, images)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("rule", ["vanilla", "fairdd", "minimax", "cobra-linf"])
+@pytest.mark.parametrize("method", TINY)
+def test_a_gpu_takes_the_same_step(method, rule):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    data = toy(3, COUNTS)
+    images, found = torch.randn(6, 3, 8, 8, dtype=torch.float64), []
+    for device in ("cpu", "cuda"):
+        m = METHODS[method](data, 2, build(method, data).settings, 0, device, torch.float64)
+        x = images.to(device)
+        steps = []
+        for step in range(m.per_network):
+            loss, gradient = m.gradient(x, RULES[rule], step)
+            steps.append((loss, gradient.cpu()))
+            m.after(x, step)
+        found.append(steps)
+    for (a, g), (b, h) in zip(*found, strict=True):
+        assert a == pytest.approx(b, rel=1e-7)
+        torch.testing.assert_close(g, h, rtol=1e-6, atol=1e-9)
