@@ -13,7 +13,7 @@ from .distilled import DistilledSet
 from .errors import FddkitError, unknown
 from .fairness import FairnessReport, count
 from .grouped import GroupedDataset
-from .networks import NETWORKS, build, predict
+from .networks import NETWORKS, build, own_size, predict
 from .rng import derive
 from .training import PROTOCOLS, fit, recipe
 from .versions import choose_device, versions
@@ -109,7 +109,7 @@ def evaluate(
         for name, repeat in runs:
             bar.set_description(f"{name} {repeat + 1}/{chosen.repeats}")
             own = derive(seed, "evaluate", name, repeat)
-            size = (chosen.width, chosen.depth) if name == "convnet" else ()
+            size = own_size(name, chosen.width, chosen.depth)
             net = build(name, test.shape, test.n_classes, own, *size).to(device)
             fit(net, images, target, chosen, own, test.normalise, bar.update, group)
             for one, kept in zip(tests, counts, strict=True):

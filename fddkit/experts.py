@@ -162,7 +162,7 @@ def _train(
     bar: tqdm,
 ) -> None:
     """Train one expert and write its trajectory; a checkpoint of every epoch lies beside it."""
-    size = (settings.width, settings.depth) if settings.network == "convnet" else ()
+    size = networks.own_size(settings.network, settings.width, settings.depth)
     start = derive(seed, "expert", expert)
     net = networks.build(settings.network, train.shape, train.n_classes, start, *size).to(device)
     part = path.with_name(path.name + ".part")

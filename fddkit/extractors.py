@@ -89,7 +89,7 @@ def fair_extractors(
     from tqdm.auto import tqdm
 
     c, found, data = settings, [], train.to(device)
-    size = (c.width, c.depth) if c.network == "convnet" else ()
+    size = networks.own_size(c.network, c.width, c.depth)
     with tqdm(total=c.extractors, desc="fair extractors", disable=not progress) as bar:
         for k in range(c.extractors):
             identity = {

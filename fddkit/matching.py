@@ -253,7 +253,7 @@ class Matching:
     def fresh(self, iteration: int) -> Network:
         """Return a new network, frozen."""
         chosen = self.settings
-        size = (chosen.width, chosen.depth) if chosen.network == "convnet" else ()
+        size = networks.own_size(chosen.network, chosen.width, chosen.depth)
         seed = derive(self.seed, "network", iteration)
         net = networks.build(chosen.network, self.train.shape, self.train.n_classes, seed, *size)
         if self._pool:

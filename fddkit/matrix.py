@@ -140,7 +140,8 @@ def _one(task: tuple) -> tuple[FairnessReport, float]:
     seconds = float(clock.read_text()) if clock.exists() else float("nan")
     if report.exists():
         done = FairnessReport.load(report)
-        if done.config["data"] == s.config and len(done.networks) == repeats:
+        same = done.config["data"] == s.config and done.config.get("protocol") == method
+        if same and len(done.networks) == repeats:
             return done, seconds
     found = evaluate(s, test, repeats=repeats, seed=seed, preset=preset, progress=False)
     found.save(report)

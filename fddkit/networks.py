@@ -192,6 +192,11 @@ def build(
         return Network(features, last.out_channels * area, n_classes)
 
 
+def own_size(name: str, width: int, depth: int) -> tuple[int, ...]:
+    """Return width and depth for `build` where the architecture leaves them free, else nothing."""
+    return (width, depth) if name == "convnet" else ()
+
+
 def _size(layer: nn.Module, size: int) -> int:
     """Return the side of a layer's output for an input of ``size`` pixels; 0 if none is left."""
     if isinstance(layer, nn.Sequential):
