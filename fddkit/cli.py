@@ -3,6 +3,7 @@
 import argparse
 import sys
 import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import NoReturn
@@ -310,6 +311,11 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _warning(message: Warning | str, *_: object, **__: object) -> str:
+    """Return a warning as a sentence, without the line of code that it came from."""
+    return f"fddkit: {message}\n"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -323,6 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 done, 1 a notebook failed, 2 a mistake in the command, 130 interrupted.
     """
+    usual, warnings.formatwarning = warnings.formatwarning, _warning
     try:
         given = parser().parse_args(arguments)
         given.line = " ".join(["fddkit", *(sys.argv[1:] if arguments is None else arguments)])
@@ -333,3 +340,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nfddkit: interrupted; the same command goes on from there", file=sys.stderr)
         return 130
+    finally:
+        warnings.formatwarning = usual

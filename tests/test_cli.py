@@ -244,3 +244,13 @@ def test_the_module_is_the_command(here):
     assert done.stderr == (
         "fddkit: there are no runs in reports; make one first, e.g. `fddkit run 00_start_here`\n"
     )
+
+
+def test_a_warning_is_one_sentence(here):
+    command = [sys.executable, "-m", "fddkit", "distill", "--method", "dc", "--preset", "smoke"]
+    options = ["--ipc", "1", "--compile", "--out", "s.safetensors", "--set", "iterations=1"]
+    ended = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    found = [line for line in ended.stderr.splitlines() if "compile" in line]
+    assert len(found) == 1
+    assert found[0].startswith("fddkit: compile and graph have no effect on this method")
+    assert ".py:" not in ended.stderr
