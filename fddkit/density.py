@@ -9,9 +9,10 @@ from .errors import FddkitError, unknown
 
 FORMS = ("softmax", "rescaled", "inverse")
 OVER = ("dataset", "class")
+_HELD = 2**22  # distances at a time: 16 MiB of float32, whatever N is
 
 
-def density(features: Tensor, sigma2: float = 0.1, chunk: int = 2048) -> Tensor:
+def density(features: Tensor, sigma2: float = 0.1, chunk: int | None = None) -> Tensor:
     """Return the Gaussian kernel density estimate at each of the features (KDE paper).
 
     ``f(x) = mean_i K(|x - x_i|)`` with ``K(u) = exp(-u^2 / (2 sigma2)) / (sigma sqrt(2 pi))``;
@@ -23,19 +24,32 @@ def density(features: Tensor, sigma2: float = 0.1, chunk: int = 2048) -> Tensor:
         float [N, D].
     sigma2 : float
         Variance of the kernel.
-    chunk : int
-        Rows of the N x N distances that are held at a time.
+    chunk : int, optional
+        Rows of the N x N distances that are held at a time; by default so many that memory stays
+        bounded for any N.
 
     Returns
     -------
     Tensor
-        float64 [N], on the device of the features.
+        float64 [N], on the device of the features; at least ``K(0) / N``.
+
+    Raises
+    ------
+    FddkitError
+        If ``sigma2`` or ``chunk`` is not positive, or the features are no table.
     """
+    if features.ndim != 2:
+        raise FddkitError(f"features {list(features.shape)} are no table; give one row an image")
+    _positive("sigma2", sigma2)
+    chunk = max(1, _HELD // max(1, len(features))) if chunk is None else chunk
+    if chunk < 1:
+        raise FddkitError(f"chunk={chunk!r} holds no row; give at least 1")
     scale = 1 / math.sqrt(2 * math.pi * sigma2)
-    parts = [
-        torch.exp(torch.cdist(part, features).square() / (-2 * sigma2)).mean(1, dtype=torch.float64)
-        for part in features.split(chunk)
-    ]
+    parts = []
+    for part in features.split(chunk):
+        # in place, since every pass over memory counts; the features carry no gradient
+        kernel = torch.cdist(part.detach(), features.detach()).square_()
+        parts.append(kernel.div_(-2 * sigma2).exp_().mean(1, dtype=torch.float64))
     return scale * torch.cat(parts)
 
 
@@ -58,15 +72,23 @@ def weigh(f: Tensor, form: str = "softmax", temperature: float = 0.1) -> Tensor:
     -------
     Tensor
         float64 [N], summing to one.
+
+    Raises
+    ------
+    FddkitError
+        For an unknown form, or a density or temperature that is not positive.
     """
+    _positive("temperature", temperature)
     rare = 1 / f
+    if not ((rare > 0) & (rare < math.inf)).all():
+        raise FddkitError("a density is zero or not finite; choose a larger sigma2")
     if form == "inverse":
         return rare / rare.sum()
     if form == "rescaled":
         rare = rare / rare.mean()
     elif form != "softmax":
         raise unknown("form of the density's weights", form, FORMS)
-    return torch.softmax(rare / temperature, 0)
+    return torch.softmax((rare - rare.max()) / temperature, 0)  # 1 / f may be near overflow
 
 
 def kde_weights(
@@ -96,16 +118,20 @@ def kde_weights(
     -------
     Tensor
         float64 [N] on the CPU, positive; they sum to one over each class, for only ratios within
-        a class matter. No weight is exactly zero, however the softmax saturates, so that a batch
-        always has a mean.
+        a class matter: the rule divides by the sum over the class's images in the batch. No weight
+        is less than 1e-30 of its class, however the softmax saturates, so that a batch always
+        has a mean: the plain one where it misses every image that holds weight.
 
     Raises
     ------
     FddkitError
-        For an unknown word, or features that are not finite.
+        For an unknown word, a number that is not positive, labels of other length, or features
+        that are not finite.
     """
     if over not in OVER:
         raise unknown("set that the density is taken over", over, OVER)
+    if len(features) != len(target):
+        raise FddkitError(f"{len(features)} features for {len(target)} labels; give one each")
     if not features.isfinite().all():
         raise FddkitError("the encoder's features are not finite; train it with a smaller lr")
     target = target.cpu()
@@ -134,9 +160,17 @@ def effective_size(weights: Tensor, target: Tensor) -> Tensor:
     -------
     Tensor
         float64 [classes]: the size of the class where all weigh the same, 1 where one image has
-        all the weight.
+        all the weight, 0 where there is no image.
     """
-    n = int(target.max()) + 1
-    total = torch.zeros(n, dtype=torch.float64).index_add(0, target, weights)
+    target = target.to(weights.device)
+    total = torch.bincount(target, weights)
     w = weights / total[target]
-    return 1 / torch.zeros(n, dtype=torch.float64).index_add(0, target, w**2)
+    # no image: the sum is zero, and so is the size
+    squares = torch.bincount(target, w**2)
+    return torch.where(squares > 0, 1 / squares, 0.0)
+
+
+def _positive(name: str, value: float) -> None:
+    """Refuse a number that is not positive."""
+    if not 0 < value < math.inf:
+        raise FddkitError(f"{name}={value!r} is not a positive number; give one")

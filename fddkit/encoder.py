@@ -2,7 +2,9 @@
 
 import math
 import os
+import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +15,13 @@ from .cache import artifact
 from .errors import FddkitError, unknown
 from .files import read_tensors, write_tensors
 from .grouped import GroupedDataset
+from .networks import chunk_size
 from .rng import derive, generator
+from .versions import choose_device
 
 OPTIMISERS = ("adam", "sgd")
 _DIMENSIONS = 128
+_LEAST = 8  # pixels: three strides of two leave one
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,9 @@ class EncoderSettings:
     epochs, batch : int
         Of the training.
     optimiser : {"adam", "sgd"}
-        SGD with a momentum of 0.9.
-    lr, decay : float
-        Step size and weight decay.
+        What takes the steps.
+    lr, decay, momentum : float
+        Step size, weight decay, and SGD's momentum (Adam has none of that kind).
     temperature, q : float
         Of the loss, see `gsc_loss`.
     width : int
@@ -42,15 +47,30 @@ class EncoderSettings:
     optimiser: str = "adam"
     lr: float = 0.01
     decay: float = 1e-4
+    momentum: float = 0.9
     temperature: float = 0.2
     q: float = 0.7
     width: int = 64
 
     def __post_init__(self):
         """Check every value."""
-        for name in ("epochs", "batch", "width", "lr", "temperature", "q"):
+        for name in ("epochs", "batch", "width"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise FddkitError(f"the encoder's {name}={value!r} is not a positive integer")
+        if self.batch == 1:
+            raise FddkitError(
+                "the encoder's batch=1 leaves nothing to compare with; give 2 or more"
+            )
+        for name in ("lr", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise FddkitError(f"the encoder's {name}={getattr(self, name)!r} is not positive")
+        if not 0 < self.q <= 1:
+            raise FddkitError(f"the encoder's q={self.q!r} is outside (0, 1]; SelecMix has 0.7")
+        if not 0 <= self.momentum < 1:
+            raise FddkitError(f"the encoder's momentum={self.momentum!r} is outside [0, 1)")
+        if not 0 <= self.decay < math.inf:
+            raise FddkitError(f"the encoder's decay={self.decay!r} is negative or not finite")
         if self.optimiser not in OPTIMISERS:
             raise unknown("optimiser of the encoder", self.optimiser, OPTIMISERS)
 
@@ -151,28 +171,32 @@ def encode(
     seed: int,
     *,
     cache: str | os.PathLike | None = None,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
     progress: bool = True,
+    checkpoint_seconds: float = 30.0,
 ) -> Tensor:
     """Train an encoder, or find it trained, and return the features of the whole set.
 
-    A checkpoint of every epoch lies beside the file; an interrupted training goes on from it and
-    ends with the same bits.
+    While it trains, a checkpoint lies beside the file; an interrupted training goes on from it,
+    in the middle of an epoch too, and ends with the same bits on the same machine. The finished
+    file also holds ``losses``, float64 [epochs], the mean loss of each.
 
     Parameters
     ----------
     train : GroupedDataset
-        The real set; its groups are not looked at.
+        The real set, of images of at least 8 x 8 pixels; its groups are not looked at.
     settings : EncoderSettings
         How to train.
     seed : int
         Of weights and order.
     cache : path-like, optional
         Folder of the features, see `fddkit.cache`.
-    device : torch.device or str
-        Where to compute.
+    device : torch.device or str, optional
+        Where to compute; by default a GPU where there is one.
     progress : bool
         Show a bar.
+    checkpoint_seconds : float
+        Seconds between two checkpoints.
 
     Returns
     -------
@@ -182,73 +206,136 @@ def encode(
     Raises
     ------
     FddkitError
-        If the loss is no longer finite.
+        If the images are too few or too small, or the loss is no longer finite.
     """
-    identity = {"fingerprint": train.fingerprint(), "settings": asdict(settings), "seed": seed}
+    if len(train) < 2 or min(train.shape[1:]) < _LEAST:
+        raise FddkitError(
+            f"the encoder of the kde rule needs two images or more of at least {_LEAST}x{_LEAST} "
+            f"pixels, but this is {train!r}; use a larger set"
+        )
+    identity = {
+        "fingerprint": train.fingerprint(),
+        # what the network sees, and the fingerprint of the images does not say
+        "normalise": [list(train.mean), list(train.std), train.whitening is not None],
+        "settings": asdict(settings),
+        "seed": seed,
+    }
     path = artifact(cache, "encoder", identity)
     if path.exists():
         return read_tensors(path)[0]["features"]
-    part = path.with_name(path.name + ".part")
-    net = build(train.shape[0], settings.width, seed).to(device)
-    if settings.optimiser == "adam":
-        optimiser = torch.optim.Adam(net.parameters(), settings.lr, weight_decay=settings.decay)
-    else:
-        optimiser = torch.optim.SGD(net.parameters(), settings.lr, 0.9, weight_decay=settings.decay)
-    done = _resume(part, identity, net, optimiser) if part.exists() else 0
-    data = train.to(device)
-    title = "encoder of the kde rule"
-    with tqdm(total=settings.epochs, initial=done, desc=title, disable=not progress) as bar:
-        for epoch in range(done, settings.epochs):
-            net.train()
-            order = torch.randperm(len(data), generator=generator(seed, "encoder", epoch))
-            for rows in order.split(settings.batch):
-                if len(rows) < 2:  # nothing to compare with, and no variance to normalise by
-                    continue
-                index = rows.to(device)
-                z = net(data.normalise(index))
-                loss = gsc_loss(z, data.target[index], settings.temperature, settings.q)
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-            if not math.isfinite(loss.item()):
-                raise FddkitError(
-                    f"the encoder of the kde rule diverged in epoch {epoch + 1}; "
-                    "distil with another encoder preset"
-                )
-            write_tensors(part, _state(net, optimiser), {"identity": identity, "epoch": epoch + 1})
-            bar.set_postfix(loss=f"{loss.item():.4g}", refresh=False)
-            bar.update()
-    net.eval()
-    with torch.no_grad():
-        index = torch.arange(len(data), device=device)
-        chunks = [F.normalize(net(data.normalise(rows)), dim=1) for rows in index.split(512)]
-    features = torch.cat(chunks).cpu()
-    write_tensors(path, {"features": features}, {"identity": identity})
-    part.unlink(missing_ok=True)
-    return features
+    training = _Training(train, settings, seed, choose_device(device))
+    tensors = training.finish(path.with_name(path.name + ".part"), progress, checkpoint_seconds)
+    write_tensors(path, tensors, {"identity": identity})
+    path.with_name(path.name + ".part").unlink(missing_ok=True)
+    return tensors["features"]
 
 
-def _state(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return weights, buffers and the optimiser's tensors, flat by name."""
-    found = {f"net.{name}": tensor for name, tensor in net.state_dict().items()}
-    for i, own in optimiser.state_dict()["state"].items():
-        found |= {f"optimiser.{i}.{name}": torch.as_tensor(value) for name, value in own.items()}
-    return found
+class _Training:
+    """One training, step by step.
 
+    Between two steps ``net``'s weights, the optimiser, ``buffers`` and ``losses`` agree. The
+    buffers are a copy, for a forward pass changes those of the network, and an interrupt falls
+    into one more often than not.
+    """
 
-def _resume(
-    part: os.PathLike, identity: dict, net: nn.Module, optimiser: torch.optim.Optimizer
-) -> int:
-    """Take up a checkpoint and return the epochs that are done."""
-    tensors, header = read_tensors(part)
-    if header["identity"] != identity:
-        return 0
-    weights = {k[4:]: tensor for k, tensor in tensors.items() if k.startswith("net.")}
-    net.load_state_dict(weights)
-    state: dict[int, dict] = {}
-    for key, tensor in tensors.items():
-        if key.startswith("optimiser."):
+    def __init__(self, train, settings: EncoderSettings, seed: int, device: torch.device):
+        self.settings, self.seed, self.data = settings, seed, train.to(device)
+        self.net = build(train.shape[0], settings.width, seed).to(device)
+        weights, lr, decay = self.net.parameters(), settings.lr, settings.decay
+        if settings.optimiser == "adam":
+            self.optimiser = torch.optim.Adam(weights, lr, weight_decay=decay)
+        else:
+            self.optimiser = torch.optim.SGD(weights, lr, settings.momentum, weight_decay=decay)
+        # a last image alone has nothing to be compared with, and no variance to normalise by
+        self.per_epoch = len(train) // settings.batch + (len(train) % settings.batch > 1)
+        self.total = self.per_epoch * settings.epochs
+        self.losses: list[float] = []  # of each step
+        self.order = (-1, torch.empty(0))  # the epoch, and its permutation
+        self.updating = False
+        self.keep_buffers()
+
+    def keep_buffers(self) -> None:
+        """Copy the running statistics of batch normalisation."""
+        self.buffers = {name: x.clone() for name, x in self.net.named_buffers()}
+
+    def advance(self) -> None:
+        """Take one step."""
+        c, (epoch, at) = self.settings, divmod(len(self.losses), self.per_epoch)
+        if self.order[0] != epoch:
+            chance = generator(self.seed, "encoder", epoch)
+            self.order = epoch, torch.randperm(len(self.data), generator=chance)
+        rows = self.order[1][at * c.batch : (at + 1) * c.batch].to(self.data.images.device)
+        z = self.net(self.data.normalise(rows))
+        loss = gsc_loss(z, self.data.target[rows], c.temperature, c.q)
+        self.optimiser.zero_grad()
+        loss.backward()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FddkitError(
+                f"the loss of the kde rule's encoder is {value} in epoch {epoch + 1}; "
+                f"choose another encoder preset, or an lr smaller than {c.lr:g}"
+            )
+        self.updating = True
+        self.optimiser.step()
+        self.losses.append(value)
+        self.keep_buffers()
+        self.updating = False
+
+    def finish(self, part: Path, progress: bool, seconds: float) -> dict[str, Tensor]:
+        """Take the steps that are left and return the features and the losses."""
+        if part.exists():
+            self.resume(part)
+        else:
+            self.checkpoint(part)  # a folder that takes no files is told now
+        title, saved = "encoder of the kde rule", time.monotonic()
+        self.net.train()
+        with tqdm(
+            total=self.total, initial=len(self.losses), desc=title, disable=not progress
+        ) as bar:
+            try:
+                while len(self.losses) < self.total:
+                    self.advance()
+                    bar.set_postfix(loss=f"{self.losses[-1]:.4g}", refresh=False)
+                    bar.update()
+                    if time.monotonic() - saved >= seconds:
+                        self.checkpoint(part)
+                        saved = time.monotonic()
+                features = self.features()
+            except KeyboardInterrupt:
+                if not self.updating:  # else some weights are a step ahead: the last one stays
+                    self.checkpoint(part)
+                raise
+        losses = torch.tensor(self.losses, dtype=torch.float64).view(-1, self.per_epoch)
+        return {"features": features, "losses": losses.mean(1)}
+
+    @torch.no_grad()
+    def features(self) -> Tensor:
+        """Return the normalised features of every image, float32 [N, 128] on the CPU."""
+        self.net.eval()
+        device = self.data.images.device
+        parts = torch.arange(len(self.data)).split(chunk_size(self.net, self.data.shape))
+        found = [self.net(self.data.normalise(rows.to(device))) for rows in parts]
+        return F.normalize(torch.cat(found), dim=1).cpu()
+
+    def checkpoint(self, part: Path) -> None:
+        """Write what cannot be derived from the seed, flat by name."""
+        tensors = {f"net.{name}": x for name, x in self.net.named_parameters()}
+        tensors |= {f"net.{name}": x for name, x in self.buffers.items()}
+        for i, own in self.optimiser.state_dict()["state"].items():
+            # an entry without a value (SGD without momentum has one) is made again
+            tensors |= {f"optimiser.{i}.{k}": x for k, x in own.items() if x is not None}
+        tensors["losses"] = torch.tensor(self.losses, dtype=torch.float64)
+        write_tensors(part, tensors, {})
+
+    def resume(self, part: Path) -> None:
+        """Take up a checkpoint: the name of the file says that it is of this training."""
+        tensors, _ = read_tensors(part)
+        self.losses = tensors.pop("losses").tolist()
+        weights = {k[4:]: x for k, x in tensors.items() if k.startswith("net.")}
+        self.net.load_state_dict(weights)
+        state: dict[int, dict] = {}
+        for key in tensors.keys() - {f"net.{name}" for name in weights}:
             _, i, name = key.split(".")
-            state.setdefault(int(i), {})[name] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    return header["epoch"]
+            state.setdefault(int(i), {})[name] = tensors[key]
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        self.keep_buffers()

@@ -80,8 +80,8 @@ class Matching:
         self._graph = graph
         if (compile or graph) and not self.compiles:
             warnings.warn(
-                "compile and graph have no effect on this method: it takes gradients of "
-                "gradients, which torch.compile does not; the run goes on uncompiled",
+                "compile and graph have no effect on this method: its step needs more of the "
+                "network than the gradient of its embedding; the run goes on uncompiled",
                 stacklevel=2,
             )
 

@@ -25,6 +25,33 @@ def test_density_equals_the_double_loop(seed, chunk):
         assert found[i].item() == pytest.approx(expected, rel=1e-9)
 
 
+def test_chunks_change_nothing_and_single_precision_little():
+    z = points(2, 300, 40)
+    whole = density(z, 0.1, 300)
+    for chunk in (1, 7, 299, None):
+        torch.testing.assert_close(density(z, 0.1, chunk), whole, rtol=1e-12, atol=0)
+    single = density(z.float())
+    assert single.dtype == torch.float64
+    torch.testing.assert_close(single, whole, rtol=1e-5, atol=0)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_forms_equal_their_formulas(seed):
+    g = torch.Generator().manual_seed(seed)
+    f = (0.2 + torch.rand(6, generator=g, dtype=torch.float64)).tolist()
+    mean = sum(1 / x for x in f) / 6
+    slow = {
+        "softmax": [math.exp(1 / x / 0.3) for x in f],
+        "rescaled": [math.exp(1 / x / mean / 0.3) for x in f],
+        "inverse": [1 / x for x in f],
+    }
+    for form, values in slow.items():
+        expected = [v / sum(values) for v in values]
+        found = weigh(torch.tensor(f, dtype=torch.float64), form, 0.3)
+        assert found.tolist() == pytest.approx(expected, rel=1e-9)
+        assert found.sum().item() == pytest.approx(1)
+
+
 def test_forms_by_hand():
     f = torch.tensor([0.5, 0.25], dtype=torch.float64)  # 1 / f is 2 and 4
     assert weigh(f, "inverse").tolist() == pytest.approx([1 / 3, 2 / 3])
@@ -34,6 +61,9 @@ def test_forms_by_hand():
     assert weigh(f, "rescaled", 0.5).tolist() == pytest.approx([e / (1 + e), 1 / (1 + e)])
     tiny = torch.tensor([1e-300, 1e-3], dtype=torch.float64)
     assert weigh(tiny, "softmax").tolist() == [1.0, 0.0]
+    tiny = torch.tensor([1e-307, 1e-307, 1e-3], dtype=torch.float64)
+    for form in ("softmax", "rescaled", "inverse"):
+        assert weigh(tiny, form).tolist() == pytest.approx([0.5, 0.5, 0.0])
     with pytest.raises(FddkitError, match="did you mean 'softmax'"):
         weigh(f, "soft-max")
 
@@ -77,3 +107,26 @@ def test_features_that_are_not_finite_are_refused():
     z[0, 0] = torch.nan
     with pytest.raises(FddkitError, match="not finite"):
         kde_weights(z, torch.zeros(12, dtype=torch.int64))
+
+
+def test_a_class_without_images_has_no_size():
+    w = torch.ones(3, dtype=torch.float64)
+    assert effective_size(w, torch.tensor([0, 2, 2])).tolist() == pytest.approx([1, 0, 2])
+
+
+def test_mistakes_get_a_sentence():
+    z, target = points(0), torch.zeros(12, dtype=torch.int64)
+    with pytest.raises(FddkitError, match="did you mean 'dataset'"):
+        kde_weights(z, target, over="data")
+    with pytest.raises(FddkitError, match="12 features for 11 labels"):
+        kde_weights(z, target[1:])
+    with pytest.raises(FddkitError, match="sigma2=0 is not a positive number"):
+        density(z, 0)
+    with pytest.raises(FddkitError, match="chunk=0 holds no row"):
+        density(z, chunk=0)
+    with pytest.raises(FddkitError, match="are no table"):
+        density(z[0])
+    with pytest.raises(FddkitError, match="temperature=-1 is not a positive number"):
+        kde_weights(z, target, temperature=-1)
+    with pytest.raises(FddkitError, match="zero or not finite"):
+        weigh(torch.tensor([0.0, 1.0], dtype=torch.float64), "inverse")

@@ -10,6 +10,7 @@ import fddkit as fdd
 from fddkit import encoder
 from fddkit.encoder import EncoderSettings, encode, gsc_loss
 from fddkit.errors import FddkitError
+from fddkit.files import read_tensors
 
 TINY = EncoderSettings(epochs=3, batch=16, width=2)
 
@@ -57,28 +58,114 @@ def test_the_loss_and_its_gradient_equal_the_loops(seed):
         torch.testing.assert_close(gradient, expected, rtol=1e-8, atol=1e-12)
 
 
-def test_an_interrupted_training_ends_with_the_same_bits(data, tmp_path, monkeypatch):
-    whole = encode(data, TINY, 0, cache=tmp_path / "whole", progress=False)
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+@pytest.mark.parametrize("where", ["gsc_loss", "backward", "features"])
+def test_an_interrupted_training_ends_with_the_same_bits(
+    data, tmp_path, monkeypatch, optimiser, where
+):
+    """Stop in the middle of the second of three epochs of three batches, or after the last."""
+    chosen = replace(TINY, optimiser=optimiser)
+    whole = encode(data, chosen, 0, cache=tmp_path / "whole", progress=False)
     assert whole.shape == (36, 128)
+    assert whole.dtype == torch.float32
     torch.testing.assert_close(whole.norm(dim=1), torch.ones(36))
     calls, original = [], encoder.gsc_loss
 
-    def interrupted(*arguments):
+    def counted(*arguments):
         calls.append(1)
-        if len(calls) == 5:  # in the second epoch of three batches
+        if where == "gsc_loss" and len(calls) == 5:  # the running statistics have moved on
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(encoder, "gsc_loss", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        encode(data, TINY, 0, cache=tmp_path / "cut", progress=False)
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoder, "gsc_loss", counted)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if where == "backward":
+            loss = counted
+            patch.setattr(
+                encoder,
+                "gsc_loss",
+                lambda *a: interrupts(loss(*a)) if len(calls) == 4 else loss(*a),
+            )
+        if where == "features":
+            patch.setattr(encoder._Training, "features", interrupted)
+        encode(data, chosen, 0, cache=tmp_path / "cut", progress=False)
     assert [p.suffix for p in (tmp_path / "cut").iterdir()] == [".part"]
-    again = encode(data, TINY, 0, cache=tmp_path / "cut", progress=False)
+    again = encode(data, chosen, 0, cache=tmp_path / "cut", progress=False)
     assert torch.equal(again, whole)
-    assert len(calls) == 5 + 6  # one epoch was not computed again
-    monkeypatch.setattr(encoder, "gsc_loss", lambda *_: pytest.fail("trained again"))
-    assert torch.equal(encode(data, TINY, 0, cache=tmp_path / "cut", progress=False), whole)
+    # nothing but the step that was cut was computed again
+    assert len(calls) == (9 if where == "features" else 10)
     assert [p.suffix for p in (tmp_path / "cut").iterdir()] == [".safetensors"]
+    files = [next((tmp_path / name).iterdir()) for name in ("whole", "cut")]
+    first, second = (read_tensors(file)[0]["losses"] for file in files)
+    assert first.shape == (3,)
+    assert torch.equal(first, second)
+
+
+def interrupts(loss):
+    """The loss, whose gradient is never finished."""
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    loss.register_hook(stop)
+    return loss
+
+
+def test_an_interrupt_inside_an_update_leaves_the_last_checkpoint(data, tmp_path, monkeypatch):
+    whole = encode(data, TINY, 0, cache=tmp_path / "whole", progress=False)
+    steps, original = [], torch.optim.Adam.step
+
+    def step(self):
+        original(self)
+        steps.append(1)
+        if len(steps) == 5:  # the weights are a step ahead of the count
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", step)
+        with pytest.raises(KeyboardInterrupt):
+            encode(data, TINY, 0, cache=tmp_path / "a", progress=False, checkpoint_seconds=0)
+    (part,) = (tmp_path / "a").iterdir()
+    assert len(read_tensors(part)[0]["losses"]) == 4
+    assert torch.equal(encode(data, TINY, 0, cache=tmp_path / "a", progress=False), whole)
+
+
+def test_a_finished_encoder_is_loaded(data, tmp_path, monkeypatch):
+    whole = encode(data, TINY, 0, cache=tmp_path, progress=False)
+    monkeypatch.setattr(encoder, "gsc_loss", lambda *_: pytest.fail("trained again"))
+    assert torch.equal(encode(data, TINY, 0, cache=tmp_path, progress=False), whole)
+
+
+def test_what_the_features_depend_on_names_the_file(data, tmp_path):
+    others = [
+        (data, TINY, 1),
+        (data, replace(TINY, lr=0.02), 0),
+        (data.subset(torch.arange(30)), TINY, 0),
+        (replace(data, mean=(0.1, 0.2, 0.3)), TINY, 0),  # seen by the network alone
+    ]
+    for i, (train, chosen, seed) in enumerate([(data, TINY, 0), *others]):
+        encode(train, replace(chosen, epochs=1), seed, cache=tmp_path, progress=False)
+        assert len(list(tmp_path.iterdir())) == i + 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [8, 28])
+def test_the_network_takes_gray_and_colour_of_any_size(channels, side):
+    net = encoder.build(channels, 2, 0)
+    assert net(torch.rand(2, channels, side, side + 1)).shape == (2, 128)
+    assert torch.equal(net[0].weight, encoder.build(channels, 2, 0)[0].weight)
+    assert not torch.equal(net[0].weight, encoder.build(channels, 2, 1)[0].weight)
+
+
+def test_the_published_network_is_resnet18():
+    net = encoder.build(3, 64, 0)
+    convs = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
+    linears = [m for m in net.modules() if isinstance(m, torch.nn.Linear)]
+    assert len(convs) == 17 + 3  # and three shortcuts
+    assert [(m.in_features, m.out_features) for m in linears] == [(512, 512), (512, 128)]
 
 
 def test_groups_are_not_looked_at(data, tmp_path):
@@ -102,8 +189,30 @@ def test_kde_is_distilled_from_the_class_mean_that_the_weights_give(data, tmp_pa
     assert len(list(tmp_path.glob("encoder-*.safetensors"))) == 1
 
 
-def test_mistakes_get_a_sentence():
-    with pytest.raises(FddkitError, match="lr=0 is not positive"):
-        EncoderSettings(epochs=1, lr=0)
-    with pytest.raises(FddkitError, match="did you mean 'adam'"):
-        EncoderSettings(epochs=1, optimiser="adamw")
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"lr": 0}, "lr=0 is not positive"),
+        ({"lr": float("nan")}, "lr=nan is not positive"),
+        ({"optimiser": "adamw"}, "did you mean 'adam'"),
+        ({"epochs": 1.5}, "epochs=1.5 is not a positive integer"),
+        ({"batch": 1}, "nothing to compare with"),
+        ({"q": 2}, "q=2 is outside"),
+        ({"momentum": 1}, "momentum=1 is outside"),
+        ({"decay": -1}, "decay=-1 is negative"),
+    ],
+)
+def test_mistakes_get_a_sentence(wrong, sentence):
+    with pytest.raises(FddkitError, match=sentence):
+        EncoderSettings(**{"epochs": 1, **wrong})
+
+
+def test_images_too_small_and_a_diverging_loss_are_told(data, tmp_path):
+    small = toy(0, torch.full((2, 2), 4), side=7)
+    with pytest.raises(FddkitError, match="at least 8x8 pixels"):
+        encode(small, TINY, 0, cache=tmp_path, progress=False)
+    wild = replace(TINY, optimiser="sgd", lr=1e30)
+    with pytest.raises(FddkitError, match="an lr smaller than 1e"):
+        encode(data, wild, 0, cache=tmp_path, progress=False)
+    with pytest.raises(FddkitError, match="cannot be used here"):
+        encode(data, TINY, 0, cache=tmp_path, device="abacus", progress=False)
