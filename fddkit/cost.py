@@ -128,7 +128,7 @@ def cost(
                 find(method, rule)
             chosen = settings(preset, method, **overrides).resolve(ipc, train)
             matching = find(method)(train, ipc, chosen, 0, device)
-            matching.sampler.density = torch.ones(len(train), dtype=torch.float64)
+            matching.sampler.log_weights = torch.zeros(len(train), dtype=torch.float64)
             images = torch.randn(CLASSES * ipc, *train.shape, generator=generator(0, "start"))
             images = images.to(device)
             for rule in wanted:

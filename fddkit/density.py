@@ -44,17 +44,21 @@ def density(features: Tensor, sigma2: float = 0.1, chunk: int | None = None) -> 
     chunk = max(1, _HELD // max(1, len(features))) if chunk is None else chunk
     if chunk < 1:
         raise FddkitError(f"chunk={chunk!r} holds no row; give at least 1")
-    scale = 1 / math.sqrt(2 * math.pi * sigma2)
+    features = features.detach()
+    squares = features.square().sum(1)
+    table = features.T.contiguous()
+    kernel = features.new_empty(min(chunk, len(features)), len(features))
     parts = []
-    for part in features.split(chunk):
-        # in place, since every pass over memory counts; the features carry no gradient
-        kernel = torch.cdist(part.detach(), features.detach()).square_()
-        parts.append(kernel.div_(-2 * sigma2).exp_().mean(1, dtype=torch.float64))
-    return scale * torch.cat(parts)
+    for part, own in zip(features.split(chunk), squares.split(chunk), strict=True):
+        # |a - b|^2 = |a|^2 + |b|^2 - 2 a.b, in one buffer: torch.cdist copies its arguments
+        held = torch.addmm(squares[None], part, table, alpha=-2, out=kernel[: len(part)])
+        held.add_(own[:, None]).clamp_(min=0).div_(-2 * sigma2).exp_()
+        parts.append(held.sum(1).double())
+    return torch.cat(parts) / (len(features) * math.sqrt(2 * math.pi * sigma2))
 
 
-def weigh(f: Tensor, form: str = "softmax", temperature: float = 0.1) -> Tensor:
-    """Return the weights of points from the density at each.
+def log_weigh(f: Tensor, form: str = "softmax", temperature: float = 0.1) -> Tensor:
+    """Return the logarithms of the weights of points from the density at each.
 
     Parameters
     ----------
@@ -71,7 +75,8 @@ def weigh(f: Tensor, form: str = "softmax", temperature: float = 0.1) -> Tensor:
     Returns
     -------
     Tensor
-        float64 [N], summing to one.
+        float64 [N]; the weights sum to one. A softmax that saturates leaves many of them below the
+        smallest number, but not their logarithms.
 
     Raises
     ------
@@ -83,15 +88,16 @@ def weigh(f: Tensor, form: str = "softmax", temperature: float = 0.1) -> Tensor:
     if not ((rare > 0) & (rare < math.inf)).all():
         raise FddkitError("a density is zero or not finite; choose a larger sigma2")
     if form == "inverse":
-        return rare / rare.sum()
+        return rare.log().log_softmax(0)
     if form == "rescaled":
         rare = rare / rare.mean()
     elif form != "softmax":
         raise unknown("form of the density's weights", form, FORMS)
-    return torch.softmax((rare - rare.max()) / temperature, 0)  # 1 / f may be near overflow
+    # less the largest: 1 / f may be near overflow
+    return torch.log_softmax((rare - rare.max()) / temperature, 0)
 
 
-def kde_weights(
+def kde_log_weights(
     features: Tensor,
     target: Tensor,
     over: str = "dataset",
@@ -99,7 +105,7 @@ def kde_weights(
     sigma2: float = 0.1,
     temperature: float = 0.1,
 ) -> Tensor:
-    """Return the weight of each image in the ``kde`` rule.
+    """Return the logarithm of the weight of each image in the ``kde`` rule.
 
     Parameters
     ----------
@@ -110,17 +116,16 @@ def kde_weights(
     over : {"dataset", "class"}
         What the density is that of; the paper does not say.
     form, temperature
-        See `weigh`.
+        See `log_weigh`.
     sigma2 : float
         See `density`.
 
     Returns
     -------
     Tensor
-        float64 [N] on the CPU, positive; they sum to one over each class, for only ratios within
-        a class matter: the rule divides by the sum over the class's images in the batch. No weight
-        is less than 1e-30 of its class, however the softmax saturates, so that a batch always
-        has a mean: the plain one where it misses every image that holds weight.
+        float64 [N] on the CPU. The weights sum to one over each class, for only ratios within a
+        class matter: the rule divides by the sum over the class's images in the batch. Logarithms
+        keep these ratios in a batch that misses every image that holds any weight to speak of.
 
     Raises
     ------
@@ -141,18 +146,17 @@ def kde_weights(
     for rows in classes:
         f = density(features[rows], sigma2).cpu() if whole is None else whole[rows]
         # a softmax over the class is that over the set, but for a factor that cancels out
-        own = weigh(f, form, temperature).clamp(min=1e-30)
-        found[rows] = own / own.sum()
+        found[rows] = log_weigh(f, form, temperature).log_softmax(0)
     return found
 
 
-def effective_size(weights: Tensor, target: Tensor) -> Tensor:
+def effective_size(log_weights: Tensor, target: Tensor) -> Tensor:
     """Return how many images of each class the weights amount to: ``1 / sum w^2``.
 
     Parameters
     ----------
-    weights : Tensor
-        float64 [N].
+    log_weights : Tensor
+        float64 [N], of `kde_log_weights`.
     target : Tensor
         int64 [N].
 
@@ -162,7 +166,7 @@ def effective_size(weights: Tensor, target: Tensor) -> Tensor:
         float64 [classes]: the size of the class where all weigh the same, 1 where one image has
         all the weight, 0 where there is no image.
     """
-    target = target.to(weights.device)
+    target, weights = target.to(log_weights.device), log_weights.exp()
     total = torch.bincount(target, weights)
     w = weights / total[target]
     # no image: the sum is zero, and so is the size

@@ -138,7 +138,8 @@ def gsc_loss(z: Tensor, target: Tensor, temperature: float = 0.2, q: float = 0.7
 
     With ``p[i, j]`` the softmax over k != i of ``z_i . z_k / temperature``, an image's loss is the
     mean over the others of its class of ``-q * stopgrad(p^q) * log p``. Its gradient is that of
-    ``-p^q``: pairs that are alike already pull more, so clusters form along the bias.
+    ``-p^q``: pairs that are alike already pull more, so clusters form along the bias. The value
+    itself is no measure of progress: while p is small, ``-p^q log p`` rises as p does.
 
     Parameters
     ----------

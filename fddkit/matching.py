@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils import vector_to_parameters
 
 from . import augment, encoder, networks, speed
-from .density import kde_weights
+from .density import kde_log_weights
 from .distilled import DistilledSet
 from .extractors import fair_extractors
 from .grouped import GroupedDataset
@@ -110,7 +110,7 @@ class Matching:
             self._pool = fair_extractors(self.train, c, self.seed, **shared)
         if fairness == "kde":
             features = encoder.encode(self.train, encoder.PRESETS[c.encoder], self.seed, **shared)
-            self.sampler.density = kde_weights(
+            self.sampler.log_weights = kde_log_weights(
                 features, self.train.target, c.kde_over, c.kde_form, c.kde_sigma2,
                 c.kde_temperature,
             )  # fmt: skip

@@ -26,15 +26,15 @@ class Batch(NamedTuple):
         float64 [classes, groups], how often a group occurs in its class: in the batch under
         ``class`` sampling (so the vanilla target is the mean over the batch, as published), in
         the whole set under ``group`` sampling (where the batch no longer tells).
-    density : Tensor or None
-        float64 [N], the weights of the ``kde`` rule; None under other rules.
+    log_weights : Tensor or None
+        float64 [N], logarithms of the weights of the ``kde`` rule; None under other rules.
     """
 
     index: Tensor
     cell: Tensor
     counts: Tensor
     frequency: Tensor
-    density: Tensor | None = None
+    log_weights: Tensor | None = None
 
     @property
     def target(self) -> Tensor:
@@ -51,7 +51,7 @@ class Batch(NamedTuple):
             self.cell[rows] - classes.start * self.counts.shape[1],
             self.counts[classes],
             self.frequency[classes],
-            None if self.density is None else self.density[rows],
+            None if self.log_weights is None else self.log_weights[rows],
         )
 
 
@@ -75,8 +75,9 @@ class Sampler:
 
     Attributes
     ----------
-    density : Tensor or None
-        float64 [len(data)], the weights of the ``kde`` rule; who needs them sets them.
+    log_weights : Tensor or None
+        float64 [len(data)], logarithms of the weights of the ``kde`` rule; who needs them sets
+        them.
     shares : Tensor
         float64 [classes, groups], the share of each group in its class in the whole set.
     """
@@ -91,7 +92,7 @@ class Sampler:
         counts = data.counts().cpu()
         target = data.target.cpu()
         self.mode = mode
-        self.density: Tensor | None = None
+        self.log_weights: Tensor | None = None
         self.shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
         self._cell = target * data.n_groups + data.group.cpu()
         if mode == "class":
@@ -143,5 +144,5 @@ class Sampler:
         frequency = self.shares
         if self.mode == "class":
             frequency = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
-        density = None if self.density is None else self.density[index]
-        return Batch(index, cell, counts, frequency, density)
+        log_weights = None if self.log_weights is None else self.log_weights[index]
+        return Batch(index, cell, counts, frequency, log_weights)

@@ -56,7 +56,7 @@ class Settings:
     extractors, extractor_steps : int
         How many of those there are, taken in turns, and the steps that each is trained.
     kde_form, kde_over, kde_sigma2, kde_temperature
-        Of the ``kde`` rule, see `fddkit.density.kde_weights`; the defaults are the paper's.
+        Of the ``kde`` rule, see `fddkit.density.kde_log_weights`; the defaults are the paper's.
     encoder : str
         Preset of the ``kde`` rule's encoder, see `fddkit.encoder`.
     """

@@ -114,8 +114,11 @@ def _cobra(batch: Batch) -> Tensor:
 def _kde(batch: Batch) -> Tensor:
     # as vanilla, but an image where images are rare weighs more; the frequency makes up for
     # sampling by group
-    weight = batch.density * _spread(batch.frequency, batch)
-    total = torch.zeros(len(batch.counts), dtype=weight.dtype).index_add(0, batch.target, weight)
+    log = batch.log_weights + _spread(batch.frequency, batch).log()
+    most = torch.full((len(batch.counts),), -torch.inf, dtype=log.dtype)
+    most = most.scatter_reduce(0, batch.target, log, "amax")
+    weight = (log - most[batch.target]).exp()
+    total = torch.zeros_like(most).index_add(0, batch.target, weight)
     return weight / total[batch.target]
 
 

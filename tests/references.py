@@ -162,7 +162,7 @@ def loss(method, matching, images, rule, step):
             a = int(data.group[i])
             groups.setdefault(a, []).append(found)
             last.append((found[-1], y))
-            weight = 1.0 if rule != "kde" else float(m.sampler.density[i])
+            weight = 1.0 if rule != "kde" else float(m.sampler.log_weights[i].exp())
             density.setdefault(a, []).append(weight)
         size = sum(map(len, groups.values()))
         frequency = {a: len(rows) / size for a, rows in groups.items()}

@@ -21,7 +21,7 @@ def test_the_loops_give_the_same_step(method, rule, sampling):
     data = toy(0, torch.tensor([[9, 1, 0], [3, 5, 2], [0, 1, 4]]))
     c = settings("smoke", method, batch=6, width=4, depth=2, sampling=sampling)
     m = METHODS[method](data, 2, c.resolve(2, data), 0, dtype=torch.float64)
-    m.sampler.density = torch.rand(len(data), dtype=torch.float64)
+    m.sampler.log_weights = torch.randn(len(data), dtype=torch.float64)
     images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
     (a, g), (b, h) = (
         step(images, RULES[rule], 0) for step in (m.gradient, lambda *x: naive(m, *x))

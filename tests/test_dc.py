@@ -69,7 +69,7 @@ def test_the_vanilla_step_is_one_backward_pass_and_fairdd_no_more(data, monkeypa
     images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
     counts = {}
     for rule in RULES:
-        m.sampler.density = torch.ones(len(data), dtype=torch.float64)
+        m.sampler.log_weights = torch.zeros(len(data), dtype=torch.float64)
         passes.clear()
         m.gradient(images, RULES[rule], 0)
         counts[rule] = len(passes)

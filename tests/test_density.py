@@ -6,8 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from fddkit.density import density, effective_size, kde_weights, weigh
+from fddkit.density import density, effective_size, kde_log_weights, log_weigh
 from fddkit.errors import FddkitError
+
+
+def weigh(*arguments):
+    return log_weigh(*arguments).exp()
+
+
+def kde_weights(*arguments, **options):
+    return kde_log_weights(*arguments, **options).exp()
 
 
 def points(seed, n=12, d=5):
@@ -63,7 +71,7 @@ def test_forms_by_hand():
     assert weigh(tiny, "softmax").tolist() == [1.0, 0.0]
     tiny = torch.tensor([1e-307, 1e-307, 1e-3], dtype=torch.float64)
     for form in ("softmax", "rescaled", "inverse"):
-        assert weigh(tiny, form).tolist() == pytest.approx([0.5, 0.5, 0.0])
+        assert weigh(tiny, form).tolist() == pytest.approx([0.5, 0.5, 0.0], abs=1e-6)
     with pytest.raises(FddkitError, match="did you mean 'softmax'"):
         weigh(f, "soft-max")
 
@@ -77,7 +85,6 @@ def test_a_rare_kind_weighs_more_than_its_share(over, form):
     centres = torch.eye(4, dtype=torch.float64)
     z = centres[2 * target + kind] + 0.1 * torch.randn(200, 4, generator=g, dtype=torch.float64)
     w = kde_weights(F.normalize(z, dim=1), target, over, form)
-    assert (w > 0).all()
     for y in range(2):
         assert w[target == y].sum().item() == pytest.approx(1)
         assert w[(target == y) & (kind == 1)].sum() > 0.3
@@ -97,9 +104,9 @@ def test_weights_over_a_class_ignore_the_others():
 def test_the_effective_size_tells_how_a_softmax_saturates():
     target = torch.tensor([0, 0, 0, 0, 1, 1])
     even = torch.tensor([1.0, 1, 1, 1, 5, 5], dtype=torch.float64)
-    assert effective_size(even, target).tolist() == pytest.approx([4, 2])
+    assert effective_size(even.log(), target).tolist() == pytest.approx([4, 2])
     one = torch.tensor([1.0, 0, 0, 0, 0.5, 0.5], dtype=torch.float64)
-    assert effective_size(one, target).tolist() == pytest.approx([1, 2])
+    assert effective_size(one.log(), target).tolist() == pytest.approx([1, 2])
 
 
 def test_features_that_are_not_finite_are_refused():
@@ -111,7 +118,7 @@ def test_features_that_are_not_finite_are_refused():
 
 def test_a_class_without_images_has_no_size():
     w = torch.ones(3, dtype=torch.float64)
-    assert effective_size(w, torch.tensor([0, 2, 2])).tolist() == pytest.approx([1, 0, 2])
+    assert effective_size(w.log(), torch.tensor([0, 2, 2])).tolist() == pytest.approx([1, 0, 2])
 
 
 def test_mistakes_get_a_sentence():
@@ -130,3 +137,15 @@ def test_mistakes_get_a_sentence():
         kde_weights(z, target, temperature=-1)
     with pytest.raises(FddkitError, match="zero or not finite"):
         weigh(torch.tensor([0.0, 1.0], dtype=torch.float64), "inverse")
+
+
+def test_a_batch_without_the_heaviest_image_keeps_the_ratios_of_the_others():
+    """A saturated softmax must not turn the rest of a class into its plain mean."""
+    z = torch.eye(12, dtype=torch.float64)[[0] * 8 + [1] * 3 + [2]]
+    target = torch.zeros(12, dtype=torch.int64)
+    f = density(z)
+    for temperature in (0.1, 1e-4):
+        w = kde_log_weights(z, target, "class", temperature=temperature)
+        found, expected = (w[8] - w[0]).item(), ((1 / f[8] - 1 / f[0]) / temperature).item()
+        assert found == pytest.approx(expected, rel=1e-6)
+    assert w[8].exp() == 0  # below the smallest number beside the last

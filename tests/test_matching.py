@@ -32,7 +32,7 @@ def build(method, data, ipc=2, seed=0, **changed):
     density = torch.rand(len(data), dtype=torch.float64)
     resolved = kind(**chosen).resolve(ipc, data)
     m = distiller(data, ipc, resolved, seed, dtype=torch.float64)
-    m.sampler.density = density
+    m.sampler.log_weights = density.log()
     return m
 
 

@@ -69,13 +69,13 @@ def test_frequencies_are_those_of_the_batch_or_of_the_set(data):
 def test_a_part_of_a_batch_is_the_batch_of_those_classes(data):
     density = torch.rand(len(data), dtype=torch.float64)
     sampler = Sampler(data, 12, "class")
-    sampler.density = density
+    sampler.log_weights = density
     batch = sampler.draw(generator(0, "x"))
     part = batch.part(slice(1, 2))
     assert torch.equal(part.index, batch.index[12:])
     assert torch.equal(part.cell, batch.cell[12:] - 3)
     assert torch.equal(part.counts, batch.counts[1:])
-    assert torch.equal(part.density, density[part.index])
+    assert torch.equal(part.log_weights, density[part.index])
     assert part.target.unique().tolist() == [0]
 
 

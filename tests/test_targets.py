@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -30,7 +32,7 @@ def case(seed, classes=3, groups=4, features=5):
 
 def sampled(data, density):
     sampler = Sampler(data, len(data), "class")
-    sampler.density = density
+    sampler.log_weights = density.log()
     return sampler.batch(torch.arange(len(data)))
 
 
@@ -103,3 +105,12 @@ def test_an_absent_group_never_counts(rule):
     found = targets(RULES[rule], lambda s, w, n: segment_sum(phi, s, w, n), batch)
     assert squared(found, torch.tensor([[4.0]])) == pytest.approx(0, abs=1e-9)
     assert squared(found, torch.tensor([[5.0]])) == pytest.approx(1)
+
+
+def test_kde_keeps_ratios_where_all_weights_of_a_batch_vanish():
+    images = torch.zeros(3, 3, 8, 8, dtype=torch.uint8)
+    data = GroupedDataset.from_arrays(images, [0, 0, 0], [0, 0, 0])
+    sampler = Sampler(data, 3, "class")
+    sampler.log_weights = torch.tensor([-5000.0, -5000.0 + math.log(3), 0.0], dtype=torch.float64)
+    weight = RULES["kde"].weigh(sampler.batch(torch.tensor([0, 1])))
+    assert weight.tolist() == pytest.approx([0.25, 0.75])
