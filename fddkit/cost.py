@@ -1,6 +1,7 @@
 """What a step costs: time and memory of every method and rule against the number of groups."""
 
 import gc
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -276,6 +277,7 @@ def _peak(step: Callable[[], object], device: torch.device) -> float:
         step()
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     # torch counts no peak on the CPU, but its profiler sees every allocation and release
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch 2.13's prints a line at every start
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as profile:

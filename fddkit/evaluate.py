@@ -1,6 +1,5 @@
 """Train fresh networks on a set, test them, and keep only what they counted."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -89,8 +88,7 @@ def evaluate(
         data.decoded() if isinstance(data, DistilledSet) else (data.images, data.target)
     )
     images, target, group = (x.to(device) for x in (images, target, _groups(data)))
-    steps = math.ceil(len(images) / chosen.batch)
-    chosen = replace(chosen, epochs=min(chosen.epochs, math.ceil(chosen.max_steps / steps)))
+    chosen = chosen.fitted(len(images))
     fingerprint = test.fingerprint()
     # the networks know pixels in the units of the set that they were trained on
     test = replace(test, mean=data.mean, std=data.std, whitening=data.whitening)

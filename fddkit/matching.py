@@ -188,15 +188,30 @@ class Matching:
         total, parts = torch.zeros((), dtype=torch.float64, device=self.device), []
         for first in range(0, classes, block):
             part = slice(first, min(first + block, classes))
-            goal = self.goal(net, batch.part(part), draws, rule, first)
             own = images[part.start * ipc : part.stop * ipc].detach().requires_grad_()
-            seen, labels = self.show(own, first, draws, step)
-            labels = labels.to(self.device)
-            synthetic = self.synthetic(net, seen, labels, part.stop - part.start)
-            loss = self.loss(goal, synthetic)
+            loss = self._part(own, rule, step, net, batch.part(part), draws, first)
             parts.append(torch.autograd.grad(loss, own)[0])
             total += loss.detach()
         return total.item(), torch.cat(parts)
+
+    def _part(
+        self,
+        images: Tensor,
+        rule: Rule,
+        step: int,
+        net: Network,
+        batch: Batch,
+        draws: list[augment.Draw],
+        first: int,
+    ) -> Tensor:
+        """Return the loss of some classes, the first of which is ``first``.
+
+        The groups' statistics are the largest tensors of a step; here they end with their block.
+        """
+        goal = self.goal(net, batch, draws, rule, first)
+        seen, labels = self.show(images, first, draws, step)
+        synthetic = self.synthetic(net, seen, labels.to(self.device), len(batch.counts))
+        return self.loss(goal, synthetic)
 
     def goal(
         self, net: Network, batch: Batch, draws: list[augment.Draw], rule: Rule, first: int

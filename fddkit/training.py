@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +94,11 @@ class Recipe:
             if getattr(self, name) not in known:
                 raise unknown(f"value of {name}", getattr(self, name), known)
         augment.stages(self.augment)
+
+    def fitted(self, images: int) -> "Recipe":
+        """Return the recipe for a set of so many images: ``max_steps`` may shorten its epochs."""
+        steps = math.ceil(images / self.batch)
+        return replace(self, epochs=min(self.epochs, math.ceil(self.max_steps / steps)))
 
 
 # "quick" takes larger and fewer steps than the papers, for the same result: on COBRA's digits and

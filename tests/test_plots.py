@@ -7,7 +7,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import fddkit as fdd
-from fddkit import plots, style
+from fddkit import plots
+from fddkit.plots import images as grids
+from fddkit.plots import style
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,6 @@ def test_methods_keep_their_colours_and_the_users_style_stays():
 
 
 def test_a_gallery_shows_the_set_as_it_is(data):
-    index = plots._pick(data[0].target, 10, 200, torch.Generator().manual_seed(0))
+    index = grids._pick(data[0].target, 10, 200, torch.Generator().manual_seed(0))
     assert len(index) == 2000  # more than a class has: its images come again
     assert data[0].target[index].tolist() == sorted([*range(10)] * 200)

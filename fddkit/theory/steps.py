@@ -1,15 +1,15 @@
-"""Statements about the rules, checked on data in code that reads like the statement."""
+"""FairDD and COBRA as one method: what is left of their difference is the step."""
 
 from dataclasses import dataclass
 
 import torch
 
-from .dm import DM
-from .errors import FddkitError
-from .grouped import GroupedDataset
-from .initial import initial
-from .methods import settings
-from .targets import RULES
+from ..dm import DM
+from ..errors import FddkitError
+from ..grouped import GroupedDataset
+from ..initial import initial
+from ..methods import settings
+from ..targets import RULES
 
 
 @dataclass(frozen=True)

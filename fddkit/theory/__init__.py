@@ -1,0 +1,62 @@
+"""What the papers prove, checked on data in code that reads like the statement.
+
+Every function takes the groups' statistics in the signal of any distiller (`Signal.groups`) and
+returns a `Check`: the arrays that were compared, and whether the statement held.
+"""
+
+from .bounds import counterexample, upper_bound
+from .check import Check
+from .geometry import (
+    MaxRes,
+    aims,
+    amplification,
+    condition,
+    maxres,
+    minimax_never_grows,
+    residual_bound,
+    residuals,
+    worst,
+    worst_case,
+)
+from .one_image import Reach, reach
+from .optima import (
+    cosine_leaves_length,
+    cosine_optimum,
+    fairdd_optimum,
+    median_optimum,
+    squared_norm_barycentre,
+    vanilla_optimum,
+    weighted_mean,
+)
+from .signal import GroupStatistics, Signal, converged
+from .steps import Collinearity, collinearity
+
+__all__ = [
+    "Check",
+    "Collinearity",
+    "GroupStatistics",
+    "MaxRes",
+    "Reach",
+    "Signal",
+    "aims",
+    "amplification",
+    "collinearity",
+    "condition",
+    "converged",
+    "cosine_leaves_length",
+    "cosine_optimum",
+    "counterexample",
+    "fairdd_optimum",
+    "maxres",
+    "median_optimum",
+    "minimax_never_grows",
+    "reach",
+    "residual_bound",
+    "residuals",
+    "squared_norm_barycentre",
+    "upper_bound",
+    "vanilla_optimum",
+    "weighted_mean",
+    "worst",
+    "worst_case",
+]

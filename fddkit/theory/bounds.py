@@ -1,0 +1,115 @@
+"""FairDD's Theorem 4.2: its loss bounds that of vanilla from above, and for which distances."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..errors import unknown
+from ..rng import generator
+from .check import Check
+from .optima import DISTANCES
+from .signal import GroupStatistics
+
+#: Two more distances: the axis that a vector lies on, its sign left out. Sets of equal distance
+#: are not convex, and that is what breaks the bound.
+OTHERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "axis": lambda u, s: 1 - torch.cosine_similarity(u, s, dim=-1, eps=1e-300).abs(),
+}
+
+
+def upper_bound(
+    stats: GroupStatistics,
+    distance: str = "squared",
+    weighted: bool = False,
+    draws: int = 100,
+    seed: int = 0,
+    tolerance: float = 1e-9,
+) -> Check:
+    """Check ``D(sum_a pi_a Phi_a, S) <= sum_a D(Phi_a, S)`` (FairDD, Theorem 4.2).
+
+    By Jensen's inequality ``D(sum pi_a Phi_a, S) <= sum pi_a D(Phi_a, S)`` for a D that is convex
+    in its first argument, and leaving out the weights only adds. The bound needs less than that:
+    where the sets ``{u : D(u, S) <= d}`` are convex, ``D`` of a mixture is at most the largest D
+    of its parts. The cosine distance is not convex and breaks Jensen's step, yet keeps the bound:
+    within 90 degrees of S its sets are convex, and where two groups are farther away the right-hand
+    side is at least 2, the most that the left-hand side can be (notebook 04 has the case of one).
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups and their shares.
+    distance : str
+        One of `fddkit.theory.optima.DISTANCES`, or ``"axis"``.
+    weighted : bool
+        Check Jensen's step instead, with the shares on the right-hand side.
+    draws : int
+        Random S, half of them near the groups and half anywhere, and as many random shares.
+    seed : int
+        Of them.
+    tolerance : float
+        Relative to the right-hand side.
+
+    Returns
+    -------
+    Check
+        ``values``: ``vanilla`` and ``fairdd``, the two sides [draws, classes].
+    """
+    known = {**DISTANCES, **OTHERS}
+    if distance not in known:
+        raise unknown("distance", distance, known)
+    d, points, chance = known[distance], stats.points, generator(seed, "bound")
+    classes, groups, features = points.shape
+    here = stats.present.double()
+    spread = points.std()
+    left, right = [], []
+    for draw in range(draws):
+        shares = stats.shares
+        if draw:  # the first draw has the shares of the set
+            shares = torch.rand(classes, groups, generator=chance, dtype=torch.float64) ** 3 * here
+            shares = shares / shares.sum(1, keepdim=True).clamp(min=1e-300)
+        mixture = (shares[..., None] * points).sum(1)
+        s = spread * torch.randn(classes, features, generator=chance, dtype=torch.float64)
+        if draw % 2 == 0:
+            s = mixture + s * 0.1
+        weights = shares if weighted else here
+        left.append(d(mixture[:, None], s[:, None])[:, 0])
+        right.append((weights * d(points, s[:, None])).sum(1))
+    vanilla, fairdd = torch.stack(left), torch.stack(right)
+    some = stats.present.any(1)
+    gap = ((vanilla - fairdd) / fairdd.abs().clamp(min=1e-12))[:, some].max()
+    side = "sum_a pi_a D(Phi_a, S)" if weighted else "sum_a D(Phi_a, S)"
+    name = "Jensen's step" if weighted else "FairDD, Theorem 4.2"
+    return Check(
+        f"D(sum_a pi_a Phi_a, S) <= {side} under the {distance} distance ({name})",
+        gap.item(),
+        tolerance,
+        {"vanilla": vanilla, "fairdd": fairdd},
+    )
+
+
+def counterexample(distance: str = "cosine") -> GroupStatistics:
+    """Return two groups on which a distance that is not convex breaks a step of the proof.
+
+    Under ``cosine`` a small group with a large gradient turns the mean away: Jensen's step fails
+    by far (`upper_bound` with ``weighted=True``). Under ``axis`` the two groups lie on nearly the
+    same axis and cancel each other, and the bound itself fails.
+
+    Parameters
+    ----------
+    distance : {"cosine", "axis"}
+        Which.
+
+    Returns
+    -------
+    GroupStatistics
+        One class, two groups, two features.
+    """
+    cases = {
+        "cosine": ([[1.0, 0.0], [0.0, 100.0]], [0.9, 0.1]),
+        "axis": ([[1.0, 0.1], [-1.0, 0.1]], [0.5, 0.5]),
+    }
+    if distance not in cases:
+        raise unknown("counterexample", distance, cases)
+    points, shares = (torch.tensor([x], dtype=torch.float64) for x in cases[distance])
+    return GroupStatistics(points, shares)

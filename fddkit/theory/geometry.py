@@ -1,0 +1,268 @@
+"""How far the groups lie from what a class is drawn to: COBRA's Eq. 4-6, Theorem 4.1, Table 5.
+
+The residual of a group is ``Delta[y, a] = Phi[y, a] - m[y]``: its statistic minus the target of a
+rule, or minus the statistic of the synthetic images once there are some.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..barycentres import mean, minimax
+from ..distilled import DistilledSet
+from .check import Check
+from .optima import weighted_mean
+from .signal import GroupStatistics, Signal
+
+
+def aims(stats: GroupStatistics) -> dict[str, Tensor]:
+    """Return the point that each rule draws a class to, under squared error.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups and their shares.
+
+    Returns
+    -------
+    dict of str to Tensor
+        ``vanilla`` (the mean weighted by shares), ``fairdd`` and ``cobra`` (one and the same, the
+        plain mean: FairDD's Theorem 4.1) and ``minimax``; float64 [classes, features].
+    """
+    plain = mean(stats.points, stats.present)
+    return {
+        "vanilla": weighted_mean(stats),
+        "fairdd": plain,
+        "cobra": plain,
+        "minimax": minimax(stats.points, stats.present),
+    }
+
+
+def residuals(stats: GroupStatistics, centre: Tensor) -> Tensor:
+    """Return the length of each group's residual, ``|Phi[y, a] - m[y]|``.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    centre : Tensor
+        float64 [classes, features], a target or the statistic of synthetic images.
+
+    Returns
+    -------
+    Tensor
+        float64 [classes, groups]; NaN where the group is absent.
+    """
+    lengths = (stats.points - centre[:, None]).norm(dim=-1)
+    return lengths.masked_fill(~stats.present, torch.nan)
+
+
+def worst(stats: GroupStatistics, centre: Tensor) -> Tensor:
+    """Return the largest residual of each class; float64 [classes], NaN for fewer than two groups.
+
+    Parameters
+    ----------
+    stats, centre
+        As for `residuals`.
+    """
+    found = residuals(stats, centre).nan_to_num(nan=-torch.inf).amax(1)
+    return found.masked_fill(stats.present.sum(1) < 2, torch.nan)  # COBRA, appendix G.2
+
+
+@dataclass(frozen=True, eq=False)
+class MaxRes:
+    """The largest residual of each class (COBRA, appendix G.2 and Table 5).
+
+    Attributes
+    ----------
+    per_class : Tensor
+        float64 [classes]; NaN for a class with fewer than two groups, which is skipped.
+    """
+
+    per_class: Tensor
+
+    @property
+    def mean(self) -> float:
+        """Over the classes that count."""
+        return self.per_class.nanmean().item()
+
+    @property
+    def worst(self) -> float:
+        """Of the worst class."""
+        return self.per_class.nan_to_num(nan=-torch.inf).max().item()
+
+
+def maxres(signal: Signal, named: Mapping[str, DistilledSet]) -> dict[str, MaxRes]:
+    """Measure COBRA's Table 5 on distilled sets: ``max_a |Phi[y, a] - Phi_S[y]|``.
+
+    Parameters
+    ----------
+    signal : Signal
+        Of the method (gradients for dc, embeddings for dm), under a converged network as in
+        appendix G.2 (`converged`) or a random one.
+    named : mapping of str to DistilledSet
+        Sets that were distilled from the signal's training set.
+
+    Returns
+    -------
+    dict of str to MaxRes
+    """
+    stats = signal.groups()
+    return {name: MaxRes(worst(stats, signal.synthetic(s))) for name, s in named.items()}
+
+
+def residual_bound(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
+    """Check COBRA's Eq. 4-6: what vanilla distillation leaves of a group.
+
+    With ``m = sum_b pi_b Phi_b`` the residual is ``Delta_a = sum_{b != a} pi_b (Phi_a - Phi_b)``,
+    so ``|Delta_a| <= sum_{b != a} pi_b |Phi_a - Phi_b|``: the share of the others times their
+    separation. Either factor at zero takes the bias away.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups and their shares.
+    tolerance : float
+        Relative to the bound.
+
+    Returns
+    -------
+    Check
+        ``values``: ``residual`` and ``bound``, [classes, groups], NaN where absent; ``identity``,
+        the norm of what the identity above leaves.
+    """
+    points, shares, present = stats.points, stats.shares, stats.present
+    delta = points - weighted_mean(stats)[:, None]
+    apart = points[:, :, None] - points[:, None]  # [classes, a, b, features]
+    summed = (shares[:, None, :, None] * apart).sum(2)
+    identity = ((delta - summed).norm(dim=-1) * present).max()
+    bound = (shares[:, None] * apart.norm(dim=-1)).sum(2)
+    residual = delta.norm(dim=-1)
+    scale = bound.masked_fill(~present, 0).max().clamp(min=1e-300)
+    gap = torch.stack([((residual - bound) * present).max(), identity]).max() / scale
+    return Check(
+        "a group's residual under vanilla is at most the sum over the other groups of share times "
+        "separation (COBRA, Eq. 4-6)",
+        gap.item(),
+        tolerance,
+        {
+            "residual": residual.masked_fill(~present, torch.nan),
+            "bound": bound.masked_fill(~present, torch.nan),
+            "identity": identity,
+        },
+    )
+
+
+def condition(stats: GroupStatistics, q: Tensor | None = None) -> Tensor:
+    """Return whether COBRA's condition (9) holds, class by class.
+
+    With the shift ``s = m_vanilla - m_cobra`` and the group ``a`` that is worst off under COBRA it
+    asks for ``<Delta_a, s>_Q <= 0``: that group must not lie on the side that vanilla leans to.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups and their shares.
+    q : Tensor, optional
+        float64 [features, features], symmetric and positive definite; by default the identity.
+
+    Returns
+    -------
+    Tensor
+        bool [classes]; False for a class with fewer than two groups.
+    """
+    plain = mean(stats.points, stats.present)
+    shift = weighted_mean(stats) - plain
+    delta = stats.points - plain[:, None]
+    turned = delta if q is None else delta @ q
+    length = (turned * delta).sum(-1).masked_fill(~stats.present, -torch.inf)
+    rows = torch.arange(len(delta))
+    inner = (turned[rows, length.argmax(1)] * shift).sum(-1)
+    return (inner <= 0) & (stats.present.sum(1) > 1)
+
+
+def worst_case(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
+    """Check COBRA's Theorem 4.1: where condition (9) holds, COBRA's worst residual is not larger.
+
+    For the group ``a`` that is worst off under COBRA,
+    ``|Delta_a - s|^2 = |Delta_a|^2 - 2 <Delta_a, s> + |s|^2``, and under (9) nothing of that is
+    smaller than ``|Delta_a|^2``. Where the condition fails, nothing is promised.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups and their shares.
+    tolerance : float
+        Relative to vanilla's worst residual.
+
+    Returns
+    -------
+    Check
+        ``values``: ``condition`` (bool [classes]) and the worst residuals of ``vanilla``,
+        ``cobra`` and ``minimax`` [classes].
+    """
+    found = {name: worst(stats, centre) for name, centre in aims(stats).items()}
+    holds = condition(stats)
+    excess = (found["cobra"] - found["vanilla"]) / found["vanilla"].clamp(min=1e-300)
+    gap = excess[holds].max().item() if holds.any() else 0.0
+    return Check(
+        f"where condition (9) holds ({int(holds.sum())} of "
+        f"{int((stats.present.sum(1) > 1).sum())} classes), COBRA's worst residual is at most "
+        "vanilla's (COBRA, Theorem 4.1)",
+        gap,
+        tolerance,
+        {"condition": holds, **{name: found[name] for name in ("vanilla", "cobra", "minimax")}},
+    )
+
+
+def minimax_never_grows(stats: GroupStatistics, tolerance: float = 1e-6) -> Check:
+    """Check that minimax leaves no larger worst residual than any other rule, without a condition.
+
+    It is the point whose worst residual is least among all points, so also among these.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups and their shares.
+    tolerance : float
+        Relative to the other rule's worst residual.
+
+    Returns
+    -------
+    Check
+        ``values``: the worst residuals of the rules [classes].
+    """
+    found = {name: worst(stats, centre) for name, centre in aims(stats).items()}
+    least = torch.stack([found["vanilla"], found["cobra"]]).amin(0)
+    excess = (found["minimax"] - least) / least.clamp(min=1e-300)
+    some = excess.isfinite()
+    gap = excess[some].max().item() if some.any() else 0.0
+    return Check("minimax leaves the least worst residual of all rules", gap, tolerance, found)
+
+
+def amplification(by_gap: Mapping[float, GroupStatistics], brs: list[float]) -> dict[str, Tensor]:
+    """Map the worst residual over separation and imbalance: the bias is their product.
+
+    Parameters
+    ----------
+    by_gap : mapping of float to GroupStatistics
+        The groups at each level of separation (GAP, or a semantic offset).
+    brs : list of float
+        Bias ratios; the largest group of each class gets that share.
+
+    Returns
+    -------
+    dict of str to Tensor
+        ``vanilla`` and ``cobra``: float64 [levels, ratios], the mean over classes of the worst
+        residual.
+    """
+    maps = {"vanilla": [], "cobra": []}
+    for stats in by_gap.values():
+        for br in brs:
+            found = aims(stats.at(br))
+            for name, row in maps.items():
+                row.append(worst(stats, found[name]).nanmean())
+    shape = (len(by_gap), len(brs))
+    return {name: torch.stack(row).view(shape) for name, row in maps.items()}

@@ -1,0 +1,98 @@
+"""One image per class, optimised through one network: how near it gets to what is proved."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..barycentres import mean
+from ..distilled import DistilledSet
+from ..targets import RULES, targets
+from .optima import weighted_mean
+from .signal import GroupStatistics, Signal
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """Where the optimisation of one image per class went.
+
+    Attributes
+    ----------
+    images : DistilledSet
+        The images at the end.
+    start : DistilledSet
+        And at the beginning.
+    to_weighted, to_mean : Tensor
+        float64 [steps + 1, classes]: the distance of the images' statistic to the groups' mean
+        weighted by shares, and to their plain mean; relative to the distance between these two.
+    """
+
+    images: DistilledSet
+    start: DistilledSet
+    to_weighted: Tensor
+    to_mean: Tensor
+
+
+def reach(
+    signal: Signal,
+    fairness: str = "vanilla",
+    steps: int = 300,
+    lr: float = 0.05,
+    stats: GroupStatistics | None = None,
+) -> Reach:
+    """Optimise one image of each class in the signal of one network (FairDD, Eq. 4-8, IPC 1).
+
+    The theorems speak of the statistic as if it could be chosen freely. An image has fewer
+    degrees of freedom than features, so what is reached is only the nearest that images can do.
+
+    Parameters
+    ----------
+    signal : Signal
+        The distiller's signal, under the network that stays the same for all steps.
+    fairness : str
+        One of `fddkit.targets.RULES`.
+    steps : int
+        Of Adam.
+    lr : float
+        Its step size, in normalised units.
+    stats : GroupStatistics, optional
+        `Signal.groups` of the signal, where it has been measured already.
+
+    Returns
+    -------
+    Reach
+    """
+    matching, classes = signal.matching, signal.train.n_classes
+    stats = signal.groups() if stats is None else stats
+    weighted, plain = weighted_mean(stats), mean(stats.points, stats.present)
+    between = (weighted - plain).norm(dim=-1).clamp(min=1e-12)
+    # every image of the set, so that what is aimed at is the target of the theorem
+    whole = matching.sampler.batch(torch.arange(len(signal.train)))
+
+    def statistic(segment: Tensor, weight: Tensor, n: int) -> Tensor:
+        """Weigh the groups' statistics instead of the images': it is the same sum."""
+        cells = stats.points.flatten(0, 1)
+        rows = torch.zeros(n, len(cells), dtype=torch.float64)
+        rows.index_put_((segment, whole.cell), weight, accumulate=True)
+        return rows @ cells
+
+    goal = targets(RULES[fairness], statistic, whole)
+    goal = type(goal)(*(part.float().to(matching.device) for part in goal))
+    start = matching.start()
+    images = start.images.clone().to(matching.device).requires_grad_()
+    labels = torch.arange(classes, device=matching.device)
+    solver, path = torch.optim.Adam([images], lr), []
+    for step in range(steps + 1):
+        found = matching.synthetic(signal.net, images, labels, classes)
+        path.append(found.detach().double().cpu())
+        if step < steps:
+            solver.zero_grad()
+            images.grad = torch.autograd.grad(matching.loss(goal, found), images)[0]
+            solver.step()
+    path = torch.stack(path)
+    return Reach(
+        replace(start, images=images.detach().cpu()),
+        start,
+        (path - weighted).norm(dim=-1) / between,
+        (path - plain).norm(dim=-1) / between,
+    )

@@ -1,0 +1,331 @@
+"""Where a matching objective is least: what FairDD's Eq. 4-8 and COBRA's Proposition C.1 say.
+
+Each optimum is reached by optimising, not by the formula that it is compared with.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ..barycentres import l1, mean
+from ..rng import generator
+from .check import Check
+from .signal import GroupStatistics
+
+#: Name -> D of points [classes, groups, features] from centres [classes, 1, features].
+DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "squared": lambda u, s: (u - s).square().sum(-1),
+    "absolute": lambda u, s: (u - s).abs().sum(-1),
+    "euclidean": lambda u, s: (u - s).norm(dim=-1),
+    "huber": lambda u, s: torch.nn.functional.huber_loss(
+        *torch.broadcast_tensors(u, s), reduction="none"
+    ).sum(-1),
+    "maximum": lambda u, s: (u - s).abs().amax(-1),
+    "cosine": lambda u, s: 1 - torch.cosine_similarity(u, s, dim=-1, eps=1e-300),
+}
+
+
+def weighted_mean(stats: GroupStatistics) -> Tensor:
+    """Return ``sum_a pi[a | y] Phi[y, a]``, float64 [classes, features]."""
+    return (stats.shares[..., None] * stats.points).sum(1)
+
+
+def vanilla_optimum(stats: GroupStatistics, seed: int = 0, tolerance: float = 1e-6) -> Check:
+    """Check that vanilla distillation ends at the frequency-weighted mean (FairDD, Eq. 4-6).
+
+    Of ``D(mean of the class, S)`` the mean of the class is the optimum; that it is the groups'
+    mean weighted by their shares is why the majority takes over.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    seed : int
+        Of where the optimisation starts.
+    tolerance : float
+        On the distance, relative to the spread of the groups.
+
+    Returns
+    -------
+    Check
+        ``values``: ``reached`` and ``expected``, [classes, features].
+    """
+    points, shares = _scaled(stats.points), stats.shares
+    # every image counts once, so a group's images count as often as it occurs
+    target = (shares[..., None] * points).sum(1, keepdim=True)
+    reached = minimise(lambda s: DISTANCES["squared"](target, s[:, None]).sum(), points, seed)
+    return _compare(
+        "the optimum of vanilla distillation is the mean of the groups weighted by their shares "
+        "(FairDD, Eq. 4-6)",
+        reached,
+        weighted_mean(GroupStatistics(points, shares)),
+        points,
+        stats.present,
+        tolerance,
+    )
+
+
+def fairdd_optimum(
+    stats: GroupStatistics, distance: str = "squared", seed: int = 0, tolerance: float = 1e-6
+) -> Check:
+    """Check FairDD's Theorem 4.1 (Eq. 8): its optimum is the plain mean of the groups.
+
+    The paper states it for squared error, absolute error and the cosine distance. It holds for
+    the first. The optimum under absolute error is the median of every coordinate; the cosine
+    distance fixes a direction, that of the sum of unit vectors, and leaves the length open.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups; the shares play no role.
+    distance : str
+        One of `DISTANCES`.
+    seed, tolerance
+        As for `vanilla_optimum`.
+
+    Returns
+    -------
+    Check
+        ``values``: ``reached`` and ``expected``, [classes, features].
+    """
+    points, present = _scaled(stats.points), stats.present
+    here = present.double()
+
+    def loss(s: Tensor) -> Tensor:
+        return (here * DISTANCES[distance](points, s[:, None])).sum()
+
+    if distance == "absolute":  # kinks everywhere, but every coordinate is a problem of its own
+        reached = _descend_alone(points, present)
+    else:
+        reached = minimise(loss, points, seed)
+    return _compare(
+        f"the optimum of FairDD under the {distance} distance is the mean of the groups "
+        "(FairDD, Theorem 4.1)",
+        reached,
+        mean(points, present),
+        points,
+        present,
+        tolerance,
+    )
+
+
+def median_optimum(stats: GroupStatistics, tolerance: float = 1e-6) -> Check:
+    """Check that FairDD's optimum under absolute error is the median of every coordinate.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    tolerance : float
+        On the excess of the loss, relative to the loss at the median.
+
+    Returns
+    -------
+    Check
+        ``values``: ``reached`` and ``expected``, the losses [classes]: with an even number of
+        groups a whole interval is optimal, so losses are compared and not places.
+    """
+    points, present = _scaled(stats.points), stats.present
+    here = present.double()
+
+    def loss(s: Tensor) -> Tensor:
+        return (here * DISTANCES["absolute"](points, s[:, None])).sum(1)
+
+    reached, expected = loss(_descend_alone(points, present)), loss(l1(points, present))
+    gap = ((reached - expected).abs() / expected.clamp(min=1e-12)).max()
+    return Check(
+        "under the absolute distance the optimum of FairDD is the coordinate-wise median",
+        gap.item(),
+        tolerance,
+        {"reached": reached, "expected": expected},
+    )
+
+
+def cosine_leaves_length(stats: GroupStatistics, factor: float = 2.0) -> Check:
+    """Check that the cosine distance sees no length: a longer S is as good.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    factor : float
+        By how much S is made longer.
+
+    Returns
+    -------
+    Check
+        ``values``: ``loss`` and ``loss_longer``, [classes].
+    """
+    points, here = _scaled(stats.points), stats.present.double()
+    s = mean(points, stats.present)
+
+    def loss(s: Tensor) -> Tensor:
+        return (here * DISTANCES["cosine"](points, s[:, None])).sum(1)
+
+    first, second = loss(s), loss(factor * s)
+    return Check(
+        f"FairDD's loss under the cosine distance is the same for S and {factor:g} S",
+        (first - second).abs().max().item(),
+        1e-9,
+        {"loss": first, "loss_longer": second},
+    )
+
+
+def cosine_optimum(stats: GroupStatistics, seed: int = 0, tolerance: float = 1e-5) -> Check:
+    """Check that the cosine distance fixes the direction of the sum of the groups' unit vectors.
+
+    Large groups' statistics do not pull harder than small ones there, unlike in the plain mean.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    seed : int
+        Of where the optimisation starts.
+    tolerance : float
+        On the distance between unit vectors.
+
+    Returns
+    -------
+    Check
+        ``values``: ``reached`` and ``expected``, unit vectors [classes, features].
+    """
+    points, here = _scaled(stats.points), stats.present.double()
+
+    def loss(s: Tensor) -> Tensor:
+        return (here * DISTANCES["cosine"](points, s[:, None])).sum()
+
+    reached = normalize(minimise(loss, points, seed), dim=-1)
+    expected = normalize(normalize(points, dim=-1).sum(1), dim=-1)
+    gap = (reached - expected).norm(dim=-1)[stats.present.any(1)].max()
+    return Check(
+        "under the cosine distance the optimum of FairDD lies along the sum of the groups' unit "
+        "vectors",
+        gap.item(),
+        tolerance,
+        {"reached": reached, "expected": expected},
+    )
+
+
+def squared_norm_barycentre(
+    stats: GroupStatistics, seed: int = 0, dimensions: int = 50, tolerance: float = 1e-6
+) -> Check:
+    """Check COBRA's Proposition C.1: under any squared Q-norm the barycentre is the plain mean.
+
+    Q is drawn at random, symmetric and positive definite, and not diagonal.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    seed : int
+        Of Q and of where the optimisation starts.
+    dimensions : int
+        Features are turned at random and cut to so many: Q is dense.
+    tolerance : float
+        On the distance, relative to the spread of the groups.
+
+    Returns
+    -------
+    Check
+        ``values``: ``reached`` and ``expected``, [classes, dimensions], and ``Q``.
+    """
+    chance = generator(seed, "Q-norm")
+    size = min(dimensions, stats.points.shape[-1])
+    turn = torch.randn(stats.points.shape[-1], size, generator=chance, dtype=torch.float64)
+    points, here = _scaled(stats.points @ turn), stats.present.double()
+    root = torch.randn(size, size, generator=chance, dtype=torch.float64) / size**0.5
+    q = root @ root.T + 0.5 * torch.eye(size, dtype=torch.float64)
+
+    def loss(m: Tensor) -> Tensor:
+        d = points - m[:, None]
+        return (here * torch.einsum("yaf,fg,yag->ya", d, q, d)).sum()
+
+    check = _compare(
+        "the barycentre of the groups under a squared Q-norm is their mean, whatever Q "
+        "(COBRA, Proposition C.1)",
+        minimise(loss, points, seed),
+        mean(points, stats.present),
+        points,
+        stats.present,
+        tolerance,
+    )
+    return Check(check.statement, check.gap, check.tolerance, {**check.values, "Q": q})
+
+
+def minimise(loss: Callable[[Tensor], Tensor], points: Tensor, seed: int = 0) -> Tensor:
+    """Return where a smooth loss is least, by L-BFGS from a random place among the groups.
+
+    Parameters
+    ----------
+    loss : callable
+        Of the centres, float64 [classes, features], to a number.
+    points : Tensor
+        float64 [classes, groups, features]; where to begin is a random mixture of them.
+    seed : int
+        Of that mixture.
+
+    Returns
+    -------
+    Tensor
+        float64 [classes, features].
+    """
+    mix = torch.rand(points.shape[:2], generator=generator(seed, "start"), dtype=torch.float64)
+    s = (mix[..., None] * points).sum(1).requires_grad_()
+    solver = torch.optim.LBFGS(
+        [s],
+        max_iter=2000,
+        history_size=20,
+        tolerance_grad=1e-12,
+        tolerance_change=1e-18,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure() -> Tensor:
+        solver.zero_grad()
+        found = loss(s)
+        found.backward()
+        return found
+
+    solver.step(closure)
+    return s.detach()
+
+
+def _descend_alone(points: Tensor, present: Tensor, rounds: int = 200) -> Tensor:
+    """Return where the sum of absolute differences is least, by ternary search of each coordinate.
+
+    The loss is convex in each, and a sum over them.
+    """
+    low = points.masked_fill(~present[..., None], torch.inf).amin(1)
+    high = points.masked_fill(~present[..., None], -torch.inf).amax(1)
+    low, high = (x.where(present.any(1)[:, None], 0) for x in (low, high))
+    here = present.double()[..., None]
+    for _ in range(rounds):
+        left, right = low + (high - low) / 3, high - (high - low) / 3
+        costs = [(here * (points - s[:, None]).abs()).sum(1) for s in (left, right)]
+        lower = costs[0] <= costs[1]
+        low, high = low.where(lower, left), right.where(lower, high)
+    return (low + high) / 2
+
+
+def _scaled(points: Tensor) -> Tensor:
+    """Return the points in units in which their spread is one, so that tolerances mean the same."""
+    spread = (points - points.mean((0, 1))).square().sum(-1).mean().sqrt()
+    return points / spread.clamp(min=1e-300)
+
+
+def _compare(
+    statement: str,
+    reached: Tensor,
+    expected: Tensor,
+    points: Tensor,
+    present: Tensor,
+    tolerance: float,
+) -> Check:
+    """Compare two places for every class that has a group, in units of the groups' spread."""
+    apart = (points - mean(points, present)[:, None]).norm(dim=-1) * present
+    spread = apart.amax(1).clamp(min=1e-12)
+    gap = ((reached - expected).norm(dim=-1) / spread)[present.any(1)].max()
+    return Check(statement, gap.item(), tolerance, {"reached": reached, "expected": expected})

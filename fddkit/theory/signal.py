@@ -1,0 +1,227 @@
+"""The statistics of groups and of synthetic images in the signal of any distiller."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..distilled import DistilledSet
+from ..errors import FddkitError
+from ..grouped import GroupedDataset
+from ..methods import find, settings
+from ..networks import Network, build, own_size
+from ..rng import derive, generator
+from ..training import fit, recipe
+from ..versions import choose_device
+
+
+@dataclass(frozen=True, eq=False)
+class GroupStatistics:
+    """Phi[y, a]: the statistic of every group of every class under one network.
+
+    Attributes
+    ----------
+    points : Tensor
+        float64 [classes, groups, features] on the CPU; zero where the group is absent.
+    shares : Tensor
+        float64 [classes, groups], pi[a | y]: how often each group occurs in its class. Rows sum
+        to one; zero where the group is absent.
+    """
+
+    points: Tensor
+    shares: Tensor
+
+    @property
+    def present(self) -> Tensor:
+        """Whether the class has the group, bool [classes, groups]."""
+        return self.shares > 0
+
+    def at(self, br: float) -> "GroupStatistics":
+        """Return the same groups in the proportions of a bias ratio.
+
+        The means of groups do not depend on how large the groups are, so a network need not see
+        a set of every bias ratio.
+
+        Parameters
+        ----------
+        br : float
+            Share of the largest group of each class; the others of the class share the rest.
+
+        Returns
+        -------
+        GroupStatistics
+        """
+        others = (self.present.sum(1, keepdim=True) - 1).clamp(min=1)
+        shares = torch.where(self.present, (1 - br) / others, 0.0).double()
+        largest = self.shares.argmax(1, keepdim=True)
+        shares = shares.scatter(1, largest, br)
+        return replace(self, shares=shares / shares.sum(1, keepdim=True))
+
+
+class Signal:
+    """What a distiller matches, under one network, for real and synthetic images alike.
+
+    Without augmentation, and with every image seen once: what a step sees a random part of.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set.
+    method : str
+        Whose signal: mean embeddings (dm), mean gradients (dc, dsa, idc, dream) or the features
+        of all layers (cafe).
+    network : Network, optional
+        By default a random one, as the distiller draws it; `converged` gives a trained one.
+    seed : int
+        Of the network.
+    preset : {"smoke", "quick", "paper"}
+        Of the network's size.
+    device : torch.device or str, optional
+        By default a GPU where there is one.
+    **overrides
+        Fields of the method's settings.
+
+    Attributes
+    ----------
+    matching : Matching
+        The distiller at work, with one image per class.
+    net : Network
+        The network.
+
+    Raises
+    ------
+    FddkitError
+        For an unknown name, or a method that matches no statistic of images (mtt).
+    """
+
+    def __init__(
+        self,
+        train: GroupedDataset,
+        method: str = "dm",
+        network: Network | None = None,
+        seed: int = 0,
+        preset: str = "quick",
+        device: torch.device | str | None = None,
+        **overrides: object,
+    ):
+        if method == "mtt":
+            raise FddkitError(
+                "mtt matches trajectories, not a statistic of images; take another method"
+            )
+        if not len(train):
+            raise FddkitError("the set has no image, so its groups have no statistic; give some")
+        chosen = settings(preset, method, **overrides).resolve(1, train)
+        self.method, self.train, self.seed = method, train, seed
+        self.matching = find(method)(train, 1, chosen, seed, choose_device(device))
+        self.net = self.matching.network(0)
+        if network is not None:
+            try:
+                self.net.load_state_dict(network.state_dict())
+            except RuntimeError as error:
+                raise FddkitError(
+                    f"the network is no {chosen.network} of width={chosen.width}, as this signal "
+                    "has; train it with the same preset and width"
+                ) from error
+
+    def groups(self, per_cell: int | None = None) -> GroupStatistics:
+        """Return the statistic of every group of the real set.
+
+        Parameters
+        ----------
+        per_cell : int or None
+            Look at no more than so many images of each class and group; None looks at all. The
+            shares are those of the whole set all the same.
+
+        Returns
+        -------
+        GroupStatistics
+        """
+        train, counts = self.train, self.train.counts().cpu()
+        classes, groups = counts.shape
+        order = torch.randperm(len(train), generator=generator(self.seed, "signal"))
+        if per_cell is not None:
+            cell = (train.target * groups + train.group).cpu()[order]
+            cells = [order[cell == c][:per_cell] for c in range(classes * groups)]
+            order = torch.cat(cells)
+        batch = self.matching.sampler.batch(order)
+        points = None
+        for y in range(classes):  # a class at a time bounds the memory
+            part = batch.part(slice(y, y + 1))
+            if not len(part.index):
+                continue
+            images = self.matching.real(part.index, torch.full_like(part.cell, y), [])
+            weight = 1 / part.counts.flatten()[part.cell].double()
+            own = self._statistic(images, y, part.cell, weight, groups)
+            points = own.new_zeros(classes, *own.shape) if points is None else points
+            points[y] = own
+        return GroupStatistics(points, counts.double() / counts.sum(1, keepdim=True).clamp(min=1))
+
+    def synthetic(self, s: DistilledSet) -> Tensor:
+        """Return the statistic of each class of a distilled set.
+
+        Parameters
+        ----------
+        s : DistilledSet
+            Of the same classes and image shape; several images in one are decoded.
+
+        Returns
+        -------
+        Tensor
+            float64 [classes, features] on the CPU.
+
+        Raises
+        ------
+        FddkitError
+            If the set does not fit, or a class has no image.
+        """
+        if s.images.shape[1:] != self.train.shape or s.target_names != self.train.target_names:
+            raise FddkitError(
+                f"{s!r} has other classes or another shape than {self.train.name}; "
+                "give a set that was distilled from it"
+            )
+        images, target = replace(s, images=s.normalised()).decoded()
+        found = []
+        for y, name in enumerate(s.target_names):
+            own = images[target == y].to(self.matching.device)
+            if not len(own):
+                raise FddkitError(f"class {name!r} has no synthetic image; give at least one")
+            weight = torch.full((len(own),), 1 / len(own), dtype=torch.float64)
+            segment = torch.zeros(len(own), dtype=torch.int64)
+            found.append(self._statistic(own, y, segment, weight, 1)[0])
+        return torch.stack(found)
+
+    def _statistic(self, images: Tensor, y: int, segment: Tensor, weight: Tensor, n: int) -> Tensor:
+        target = torch.full((len(images),), y, device=images.device)
+        return self.matching.statistic(self.net, images, target)(segment, weight, n).double().cpu()
+
+
+def converged(
+    train: GroupedDataset, seed: int = 0, preset: str = "quick", **overrides: object
+) -> Network:
+    """Return a ConvNet trained on the real set to the end of a preset's evaluation recipe.
+
+    COBRA's appendix G.2 measures residuals under a converged network, and does not say what it
+    was trained on; trained on the real set, it puts the residuals of all rules into one space.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set.
+    seed : int
+        Of the weights and of the training.
+    preset : {"smoke", "quick", "paper"}
+        Of `fddkit.training.recipe`; its width is also that of the distillers' preset.
+    **overrides
+        Fields of `fddkit.training.Recipe`.
+
+    Returns
+    -------
+    Network
+        On the CPU.
+    """
+    chosen = recipe(preset, **overrides).fitted(len(train))
+    own = derive(seed, "converged")
+    size = own_size("convnet", chosen.width, chosen.depth)
+    net = build("convnet", train.shape, train.n_classes, own, *size)
+    fit(net, train.images, train.target, chosen, own, train.normalise, group=train.group)
+    return net
