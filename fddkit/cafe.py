@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import augment
 from .errors import FddkitError
 from .grouped import GroupedDataset
 from .matching import Matching
@@ -186,12 +185,10 @@ class CAFE(Matching):
             return following
         self._window = window[1:] if len(window) == c.window else window
         student, inner = self._trained(step), []
-        labels = torch.arange(len(images)) // self.ipc
+        labels = torch.arange(len(images), device=self.device) // self.ipc
         chance = generator(self.seed, "train", step)
         for epoch in range(c.inner):
-            for rows in torch.randperm(len(images), generator=chance).split(c.net_batch):
-                seen = augment.vary(images[rows.to(self.device)], self.stages, chance)
-                student.step(seen, labels[rows].to(self.device))
+            student.epoch(images, labels, c.net_batch, self.stages, chance)
             inner = [*inner, self._accuracy(step, epoch + 1)][-c.window :]
             if len(inner) == c.window and max(inner) - min(inner) > c.moved:
                 break

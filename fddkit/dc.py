@@ -7,7 +7,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from . import augment
 from .grouped import GroupedDataset
 from .matching import Matching
 from .networks import Network
@@ -94,11 +93,9 @@ class DC(Matching):
         if (step + 1) % self.per_network:
             student, chosen = self.student(step), self.settings
             chance = generator(self.seed, "train", step)
-            labels = torch.arange(len(images)) // self.ipc
+            labels = torch.arange(len(images), device=self.device) // self.ipc
             for _ in range(chosen.inner):
-                for rows in torch.randperm(len(images), generator=chance).split(chosen.net_batch):
-                    seen = augment.vary(images[rows.to(self.device)], self.stages, chance)
-                    student.step(seen, labels[rows].to(self.device))
+                student.epoch(images, labels, chosen.net_batch, self.stages, chance)
         return step + 1
 
     def student(self, step: int) -> Student:

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from . import augment
 from .networks import Network, chunk_size
 
 
@@ -62,6 +63,33 @@ class Student:
         descend(self.net, self.optimiser, images, target)
         self.optimiser.zero_grad()
         self.net.requires_grad_(False)
+
+    def epoch(
+        self,
+        images: Tensor,
+        target: Tensor,
+        batch: int,
+        stages: tuple[tuple[str, ...], ...],
+        chance: torch.Generator,
+    ) -> None:
+        """Take the steps of one pass over a set in random order.
+
+        Parameters
+        ----------
+        images : Tensor
+            float [N, C, H, W], normalised.
+        target : Tensor
+            int64 [N], on the images' device.
+        batch : int
+            Images in a step.
+        stages : tuple
+            Augmentation, see `fddkit.augment.stages`; parameters are drawn for each image.
+        chance : torch.Generator
+            On the CPU.
+        """
+        for rows in torch.randperm(len(images), generator=chance).split(batch):
+            rows = rows.to(images.device)
+            self.step(augment.vary(images[rows], stages, chance), target[rows])
 
     def state(self) -> dict[str, Tensor]:
         """Return the parameters and, once there is one, their momentum, flat."""
