@@ -21,7 +21,7 @@ from .errors import FddkitError
 from .evaluate import evaluate
 from .fairness import FairnessReport
 from .grouped import GroupedDataset
-from .verdict import verdict
+from .verdict import from_zero, ranking, verdict
 from .versions import __version__, versions
 
 __all__ = [
@@ -33,13 +33,15 @@ __all__ = [
     "catalogue",
     "distill",
     "evaluate",
+    "from_zero",
     "load",
+    "ranking",
     "verdict",
     "versions",
 ]
 
 # what needs matplotlib, pandas or papermill is imported when it is first named
-_LAZY = ("experiments", "papers", "plots", "report", "theory")
+_LAZY = ("colours", "coverage", "experiments", "features", "papers", "plots", "report", "theory")
 
 
 def __getattr__(name: str) -> object:

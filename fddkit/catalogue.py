@@ -105,13 +105,13 @@ _CLOTHES = ("T-shirt/top", "trouser", "pullover", "dress", "coat")
 _CLOTHES += ("sandal", "shirt", "sneaker", "bag", "ankle boot")
 _OBJECTS = ("airplane", "automobile", "bird", "cat", "deer")
 _OBJECTS += ("dog", "frog", "horse", "ship", "truck")
-_COLOURS = ("red", "orange", "yellow", "light yellow", "green")
-_COLOURS += ("cyan", "blue", "violet", "magenta", "white")
+COLOURS = ("red", "orange", "yellow", "light yellow", "green")
+COLOURS += ("cyan", "blue", "violet", "magenta", "white")
 
 _digits = partial(
     DatasetInfo,
     target_names=_DIGITS,
-    group_names=_COLOURS,
+    group_names=COLOURS,
     shape=(3, 16, 16),
     source=None,
     originals=sources.digits,
@@ -121,7 +121,7 @@ _digits = partial(
 _mnist = partial(
     DatasetInfo,
     target_names=_DIGITS,
-    group_names=_COLOURS,
+    group_names=COLOURS,
     shape=(3, 32, 32),
     source=sources.MNIST,
     originals=sources.mnist,
@@ -129,7 +129,7 @@ _mnist = partial(
 _fashion = partial(
     DatasetInfo,
     target_names=_CLOTHES,
-    group_names=_COLOURS,
+    group_names=COLOURS,
     shape=(3, 32, 32),
     source=sources.FASHION,
     originals=sources.fashion,

@@ -182,10 +182,13 @@ class Summary:
         One entry a repeat.
     noise_floor : float
         What an exactly fair model would show; NaN where the notion does not apply.
+    bounds : (float, float)
+        Between which the number lies, and its interval with it.
     """
 
     values: np.ndarray
     noise_floor: float = _UNKNOWN
+    bounds: tuple[float, float] = (0.0, 100.0)
 
     @property
     def mean(self) -> Any:
@@ -201,14 +204,14 @@ class Summary:
 
     @property
     def ci95(self) -> tuple[Any, Any]:
-        """Ends of the 95% t-interval of the mean over repeats, clipped to [0, 100].
+        """Ends of the 95% t-interval of the mean over repeats, within the bounds.
 
         It tells how far other seeds of the *networks* would move the mean; the test images and
         the training set are held fixed.
         """
         n = len(self.values)
         half = t_quantile(n - 1) * self.std / math.sqrt(n) if n > 1 else self.std
-        low, high = np.clip([self.mean - half, self.mean + half], 0, 100)
+        low, high = np.clip([self.mean - half, self.mean + half], *self.bounds)
         return _scalar(low), _scalar(high)
 
     def to_dict(self) -> dict:

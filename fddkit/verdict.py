@@ -1,6 +1,7 @@
 """What reports mean, in sentences that are computed and so are never false."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from .fairness import FairnessReport
 from .metrics import Summary
@@ -65,3 +66,47 @@ def _number(summary: Summary) -> str:
     low, high = summary.ci95
     interval = "" if low != low else f" [{low:.1f}, {high:.1f}]"
     return f"{summary.mean:.1f}{interval}"
+
+
+def ranking(named: Mapping[str, Summary], what: str) -> str:
+    """Say in which order numbers lie, and which of them cannot be told apart.
+
+    Parameters
+    ----------
+    named : mapping of str to Summary
+        Names and numbers.
+    what : str
+        What the numbers are.
+
+    Returns
+    -------
+    str
+        One line from the largest to the smallest: ``>`` between two whose 95% intervals do not
+        overlap, ``~`` between two that overlap or of which one has no interval.
+    """
+    order = sorted(named, key=lambda name: -named[name].mean)
+    parts = [f"{what}: {order[0]} {_number(named[order[0]])}"]
+    for one, other in pairwise(order):
+        sign = _compare(named[one], named[other], (">", ">", "~"))
+        parts.append(f"{sign} {other} {_number(named[other])}")
+    return " ".join(parts)
+
+
+def from_zero(effect: Summary, what: str) -> str:
+    """Say whether an effect differs from zero.
+
+    Parameters
+    ----------
+    effect : Summary
+        Of a difference.
+    what : str
+        What the difference is.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
+    low, high = effect.ci95
+    clear = low > 0 or high < 0
+    return f"{what} {'is' if clear else 'cannot be told from 0:'} {_number(effect)} points."

@@ -344,3 +344,10 @@ def test_notebooks_leave_the_computing_to_the_package(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     ]
     assert len(definitions) <= 1
+
+
+def test_the_tables_of_the_readme_are_the_measured_ones():
+    checked = subprocess.run(
+        [sys.executable, ROOT / "tools" / "readme.py", "--check"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr

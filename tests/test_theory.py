@@ -223,6 +223,15 @@ def test_the_condition_in_a_q_norm_is_the_condition_of_turned_points():
     assert theory.condition(stats, root @ root.T).equal(theory.condition(turned))
 
 
+@given(st.integers(0, 10_000))
+def test_with_two_groups_the_condition_always_holds(seed):
+    stats = random_stats(seed, groups=2, absent=False)
+    assert theory.condition(stats).all()
+    found = theory.worst_case(stats)
+    assert found.holds
+    assert torch.allclose(found.values["cobra"], found.values["minimax"])
+
+
 def test_other_proportions_of_the_same_groups():
     stats = random_stats()
     found = stats.at(0.7).shares

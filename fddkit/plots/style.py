@@ -2,7 +2,7 @@
 
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
 from matplotlib import figure as mpl_figure
@@ -18,6 +18,7 @@ COLOURS = {
     "cobra": "#009E73",
 }
 _OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+_DISTINCT = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 
 STYLE = {
     "font.size": 8,
@@ -80,3 +81,25 @@ def colour(name: str) -> str:
     """
     key = name.lower().split()[0] if name else name
     return COLOURS.get(key, _OTHERS[sum(map(ord, name)) % len(_OTHERS)])
+
+
+def group_colours(names: Sequence[str]) -> list[str]:
+    """Return the colour of each group of a protected attribute.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of groups. Where they are the colours of fddkit's coloured sets, points wear them;
+        others get colours that are told apart under every common colour blindness.
+
+    Returns
+    -------
+    list of str
+        ``#rrggbb``.
+    """
+    from ..colours import palette
+
+    own = palette(tuple(names))
+    if own is not None:
+        return [mpl.colors.to_hex(c) for c in own.tolist()]
+    return [_DISTINCT[i % len(_DISTINCT)] for i in range(len(names))]

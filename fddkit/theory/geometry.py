@@ -4,14 +4,17 @@ The residual of a group is ``Delta[y, a] = Phi[y, a] - m[y]``: its statistic min
 rule, or minus the statistic of the synthetic images once there are some.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..barycentres import mean, minimax
 from ..distilled import DistilledSet
+from ..metrics import Summary
 from .check import Check
 from .optima import weighted_mean
 from .signal import GroupStatistics, Signal
@@ -93,6 +96,24 @@ class MaxRes:
         """Of the worst class."""
         return self.per_class.nan_to_num(nan=-torch.inf).max().item()
 
+    @staticmethod
+    def pool(several: Iterable["MaxRes"], over: str = "mean") -> Summary:
+        """Return the mean and 95% interval over several sets.
+
+        Parameters
+        ----------
+        several : iterable of MaxRes
+            One for each set.
+        over : {"mean", "worst"}
+            Which number of each.
+
+        Returns
+        -------
+        Summary
+        """
+        values = np.array([getattr(one, over) for one in several])
+        return Summary(values, bounds=(0.0, math.inf))
+
 
 def maxres(signal: Signal, named: Mapping[str, DistilledSet]) -> dict[str, MaxRes]:
     """Measure COBRA's Table 5 on distilled sets: ``max_a |Phi[y, a] - Phi_S[y]|``.
@@ -160,6 +181,7 @@ def condition(stats: GroupStatistics, q: Tensor | None = None) -> Tensor:
 
     With the shift ``s = m_vanilla - m_cobra`` and the group ``a`` that is worst off under COBRA it
     asks for ``<Delta_a, s>_Q <= 0``: that group must not lie on the side that vanilla leans to.
+    With two groups it always holds: both are as badly off, and vanilla leans away from the smaller.
 
     Parameters
     ----------
@@ -178,9 +200,10 @@ def condition(stats: GroupStatistics, q: Tensor | None = None) -> Tensor:
     delta = stats.points - plain[:, None]
     turned = delta if q is None else delta @ q
     length = (turned * delta).sum(-1).masked_fill(~stats.present, -torch.inf)
-    rows = torch.arange(len(delta))
-    inner = (turned[rows, length.argmax(1)] * shift).sum(-1)
-    return (inner <= 0) & (stats.present.sum(1) > 1)
+    # of several that are equally badly off, as two groups always are, any will do for the proof
+    longest = length >= length.amax(1, keepdim=True) * (1 - 1e-9)
+    inner = (turned * shift[:, None]).sum(-1)
+    return ((inner <= 0) & longest & stats.present).any(1) & (stats.present.sum(1) > 1)
 
 
 def worst_case(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:

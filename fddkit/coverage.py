@@ -1,0 +1,444 @@
+"""How well a synthetic set covers each group of the real images, as numbers.
+
+Two caveats hold for all of them. They live in one network's features: compare sets under the same
+`fddkit.features.Features` only. And neighbours lie closer where there are more images: give every
+cell as many (``per_cell`` of `fddkit.features.extract`) where groups are compared with each other.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import FddkitError, unknown
+from .features import Features
+from .rng import derive, generator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LABELS = ("group", "target")
+_HELD = 2**20  # distances at a time: 8 MiB of float64, whatever the sets' sizes
+_ROUNDING = 1e-6  # relative; distances below it, or differing by it, are none and equal
+_PAIRED = 1000  # images of a class whose pairs give the bandwidth
+_SHUFFLES = 20  # of the labels, for the purity that chance gives
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """How a synthetic set covers the real images of each class and group.
+
+    Numbers of a class with C classes and A groups are float64; NaN where there is no image to
+    measure, or too few.
+
+    Attributes
+    ----------
+    real, synthetic : str
+        Names of the two sets.
+    k : int
+        Neighbours.
+    radius, bandwidth : ndarray
+        [C], of ``within``, and of the kernel of ``mmd``; distances between features.
+    n_real, n_synthetic : ndarray
+        int64 [C, A] and [C], the images measured.
+    within : ndarray
+        [C, A], percent of the group's real images with a synthetic image within ``radius``.
+    coverage, expected : ndarray
+        [C, A], percent of the group's real images with a synthetic image nearer than the k-th
+        nearest image of their group; and what that is on average for as many synthetic images
+        that are real ones of the group (Naeem et al. 2020, Lemma 2). It falls with the number of
+        real images, so only the difference can be compared between groups.
+    density : ndarray
+        [C, A], in how many of the group's neighbourhoods a synthetic image of the class lies, over
+        k: 1 on average where they are all real ones of the group, and 1 / A in each group where
+        they are shared out among A groups that lie apart.
+    distance : ndarray
+        [C, A], mean distance of the group's real images to the nearest synthetic one.
+    mmd : ndarray
+        [C, A], squared kernel MMD between the group and the synthetic images, see `coverage`.
+    target_names, group_names : tuple of str
+        Names of the classes and groups.
+    """
+
+    real: str
+    synthetic: str
+    k: int
+    radius: np.ndarray
+    bandwidth: np.ndarray
+    n_real: np.ndarray
+    n_synthetic: np.ndarray
+    within: np.ndarray
+    coverage: np.ndarray
+    expected: np.ndarray
+    density: np.ndarray
+    distance: np.ndarray
+    mmd: np.ndarray
+    target_names: tuple[str, ...]
+    group_names: tuple[str, ...]
+
+    def table(self) -> "pd.DataFrame":
+        """Return the numbers of each class and group.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a cell: ``class``, ``group``, ``real`` and ``synthetic`` (images), ``within``,
+            ``coverage``, ``expected`` (percent), ``density``, ``distance`` and ``mmd``.
+        """
+        import pandas as pd
+
+        classes, groups = self.n_real.shape
+        columns = ("within", "coverage", "expected", "density", "distance", "mmd")
+        return pd.DataFrame(
+            {
+                "class": np.repeat(self.target_names, groups),
+                "group": np.tile(self.group_names, classes),
+                "real": self.n_real.flatten(),
+                "synthetic": np.repeat(self.n_synthetic, groups),
+                **{name: getattr(self, name).flatten() for name in columns},
+            }
+        )
+
+
+def coverage(
+    features: Features,
+    real: str,
+    synthetic: str,
+    k: int = 5,
+    radius: float | None = None,
+    seed: int = 0,
+) -> Coverage:
+    """Measure how the synthetic images of each class cover the real ones of each group.
+
+    Everything is computed within a class, in float64, of Euclidean distances. Since the features
+    of one image in two batches differ by rounding, a distance below a millionth of the features'
+    own size counts as none, and distances that differ by a millionth as equal.
+
+    ``coverage`` and ``density`` are those of Naeem et al. 2020 (section 3) between the group's
+    real images X and the class's synthetic images Y, with balls around the real images that reach
+    to the k-th nearest of their group, themselves not counted, and without their border, as in the
+    official code (prdc)::
+
+        density  = 1 / (k |Y|) sum_j sum_i [Y_j in B(X_i, NND_k(X_i))]
+        coverage = 1 / |X| sum_i [some Y_j in B(X_i, NND_k(X_i))]
+
+    Where a group has no more than k images, k is one less than it has.
+
+    ``mmd`` (Gretton et al. 2012, Lemma 6) is ``E k(x, x') - 2 E k(x, y) + E k(y, y')`` with
+    ``k(a, b) = exp(-|a - b|^2 / (2 bandwidth^2))``. Its first mean is over pairs of different real
+    images, which makes it unbiased in them: the biased one is larger in small groups, just those
+    that are asked about. The last is over all pairs, equal ones too, for the synthetic set is no
+    sample of anything: it is compared as it is, also where it has one image. So the value may be
+    slightly negative, by about 1 / n where the synthetic images are the n of the group.
+
+    Parameters
+    ----------
+    features : Features
+        Of both sets.
+    real : str
+        Name of a real set, whose groups are asked about.
+    synthetic : str
+        Name of the set that should cover them: a distilled set, or a real one to compare with.
+    k : int
+        Neighbours.
+    radius : float, optional
+        Of ``within``, the same for all classes; by default that of each class is the median, over
+        its real images, of the distance to the k-th nearest other real image of the class. Where
+        most of these are of one group, it is that group's, and too small for the others: have as
+        many images of each cell measured (a balanced test set, or ``per_cell``).
+    seed : int
+        Of the images whose pairs give the bandwidth: the median distance of different real images
+        of the class (median heuristic), of at most 1000 of them.
+
+    Returns
+    -------
+    Coverage
+        A group without an image in a class is NaN. So is one with a single image where that has no
+        neighbour (``coverage``, ``density``, ``mmd``). A class without synthetic images is not
+        covered, 0; its ``density``, ``distance`` and ``mmd`` are NaN.
+
+    Raises
+    ------
+    FddkitError
+        For an unknown name, a ``real`` without groups, or a ``k`` or ``radius`` out of range.
+
+    Notes
+    -----
+    Memory: beside one class's features in float64, blocks of 8 MiB of distances, at most six at a
+    time; time: the square of the real images of each class.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise FddkitError(f"k={k!r} is no number of neighbours; give at least 1")
+    if radius is not None and not 0 <= radius < math.inf:
+        raise FddkitError(f"radius={radius!r} is no distance; give 0 or more, or None")
+    own, made = features.rows(real, grouped=True), features.rows(synthetic)
+    classes, groups = len(features.target_names), len(features.group_names)
+    found = []
+    for y in range(classes):
+        rows = own[features.target[own] == y]
+        x, s = (features.points[i].double() for i in (rows, made[features.target[made] == y]))
+        chance = generator(seed, "bandwidth", y)
+        found.append(_one(x, features.group[rows], s, groups, k, radius, chance))
+    columns = {name: torch.stack([one[name] for one in found]).numpy() for name in found[0]}
+    names = {"target_names": features.target_names, "group_names": features.group_names}
+    return Coverage(real=real, synthetic=synthetic, k=k, **columns, **names)
+
+
+def _one(
+    x: Tensor,
+    group: Tensor,
+    s: Tensor,
+    groups: int,
+    k: int,
+    radius: float | None,
+    chance: torch.Generator,
+) -> dict[str, Tensor]:
+    """Return the numbers of one class: real images x, each of a group, and synthetic ones s."""
+    n, m, sizes = len(x), len(s), group.bincount(minlength=groups)
+    bandwidth = _bandwidth(x, chance)
+    near, ball, alike = (torch.full((n,), torch.nan, dtype=torch.float64) for _ in range(3))
+    reach = (sizes[group] - 1).clamp(max=k)  # neighbours in the group, 0 where it is alone
+    for rows, square in _squares(x, x):
+        index = torch.arange(n)[rows]
+        square[torch.arange(len(index)), index] = math.inf  # no image is its own neighbour
+        if n > 1:
+            near[rows] = square.kthvalue(min(k, n - 1)).values.sqrt()
+        others = square.masked_fill_(group[rows, None] != group, math.inf)
+        nearest = others.topk(min(k, n), largest=False).values
+        ball[rows] = nearest.gather(1, (reach[rows, None] - 1).clamp(min=0))[:, 0]
+        alike[rows] = others.div_(-2 * bandwidth**2).exp_().sum(1)
+    inside, across, reached = (torch.full((n,), v, dtype=torch.float64) for v in (0, 0, math.inf))
+    # squared; what lies on the border is out, and rounding must not bring it in
+    inner = ball * (1 - _ROUNDING) ** 2
+    for rows, square in _squares(x, s):
+        if m:
+            reached[rows] = square.amin(1).sqrt()
+        inside[rows] = ((square < inner[rows, None]) | (square == 0)).sum(1).double()
+        across[rows] = square.div_(-2 * bandwidth**2).exp_().sum(1) / m
+    among = sum(part.div_(-2 * bandwidth**2).exp_().sum() for _, part in _squares(s, s))
+    if radius is None:
+        radius = float(np.median(near)) if n > 1 else math.nan
+    lonely = reach == 0  # has no neighbour in its group
+
+    def mean(values: Tensor) -> Tensor:  # of each group; none is 0 / 0
+        return torch.zeros(groups, dtype=torch.float64).index_add_(0, group, values) / sizes
+
+    covered = (inside > 0).double().masked_fill(lonely, torch.nan)
+    hit = (reached <= radius * (1 + _ROUNDING)).double()
+    depth = reach.double().masked_fill(lonely, torch.nan)
+    return {
+        "radius": torch.tensor(radius, dtype=torch.float64),
+        "bandwidth": torch.tensor(bandwidth, dtype=torch.float64),
+        "n_real": sizes,
+        "n_synthetic": torch.tensor(m),
+        "within": 100 * mean(hit if radius >= 0 else hit * torch.nan),
+        "coverage": 100 * mean(covered),
+        "expected": 100 * _expected(sizes, m, k),
+        "density": mean(inside / depth) * sizes / m,
+        "distance": mean(reached if m else reached * torch.nan),
+        "mmd": mean(alike) / (sizes - 1) - 2 * mean(across) + among / (m * m if m else math.nan),
+    }
+
+
+def _expected(sizes: Tensor, m: int, k: int) -> Tensor:
+    """Return the share that m real images of each group would cover (Naeem et al., Lemma 2).
+
+    ``1 - (N - 1) ... (N - k) / ((M + N - 1) ... (M + N - k))``: the k nearest of an image's
+    N - 1 + M others are all real.
+    """
+    step = torch.arange(1, k + 1)
+    n = sizes.double()[:, None]
+    ratio = torch.where(step < n, (n - step) / (m + n - step), 1.0)
+    return torch.where(sizes > 1, 1 - ratio.prod(1), torch.nan)
+
+
+def _bandwidth(x: Tensor, chance: torch.Generator) -> float:
+    """Return the median distance of different images, NaN where there is none above zero."""
+    x = x[torch.randperm(len(x), generator=chance)[:_PAIRED].sort().values]
+    if len(x) < 2:
+        return math.nan
+    square = torch.cat([part for _, part in _squares(x, x)])
+    pairs = torch.triu_indices(len(x), len(x), 1)
+    return float(np.median(square[pairs[0], pairs[1]].sqrt())) or math.nan
+
+
+def _squares(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield squared distances of some rows of a to all of b, block by block, to be written to."""
+    squares = b.square().sum(1)
+    step = max(1, _HELD // max(1, len(b)))
+    for start in range(0, len(a), step):
+        part = a[start : start + step]
+        scale = part.square().sum(1)[:, None] + squares
+        found = torch.addmm(scale, part, b.T, alpha=-2)
+        yield slice(start, start + step), found.masked_fill_(found < _ROUNDING**2 * scale, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """A share of images, beside what chance gives.
+
+    Attributes
+    ----------
+    value, chance : float
+        Percent; NaN where nothing could be measured.
+    images : int
+        How many it is a share of.
+    by_class : ndarray or None
+        float64 [C, 2], value and chance within each class, where that was asked.
+    """
+
+    value: float
+    chance: float
+    images: int
+    by_class: np.ndarray | None = None
+
+
+def probe(
+    features: Features, source: str, what: str = "group", seed: int = 0, folds: int = 5
+) -> Score:
+    """Measure how well a linear probe tells the group within a class, or the class.
+
+    Logistic regression (scikit-learn's, C = 1) on features standardised by the training folds,
+    tested on the fold that it has not seen.
+
+    Parameters
+    ----------
+    features : Features
+        Of a set.
+    source : str
+        Its name.
+    what : {"group", "target"}
+        ``group``: a probe for each class, on its images alone. ``target``: one probe, on all.
+    seed : int
+        Of the folds, into which every label is shared out evenly.
+    folds : int
+        At least 2; fewer where there are fewer images.
+
+    Returns
+    -------
+    Score
+        Accuracy, and the share of the most frequent label as chance (within each class, then over
+        all images). A label with a single image is left out: no probe can have seen it; a class
+        with one label left is NaN, and not part of the mean.
+
+    Raises
+    ------
+    FddkitError
+        For an unknown name, the groups of a distilled set, or too few folds.
+    """
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise FddkitError(f"folds={folds!r} leave nothing to train or to test on; give at least 2")
+    rows, labels = _labels(features, source, what)
+    parts, by_class = [torch.ones_like(rows, dtype=torch.bool)], None
+    if what == "group":
+        parts = [features.target[rows] == y for y in range(len(features.target_names))]
+    results = []
+    for y, part in enumerate(parts):
+        x, chance = features.points[rows[part]].double(), generator(seed, "probe", what, y)
+        results.append(_validate(x.numpy(), labels[part], folds, chance))
+    hits, most, images = np.array(results, dtype=np.float64).T
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
+        if what == "group":
+            by_class = 100 * np.stack([hits / images, most / images], 1)
+        total = images.sum()
+        value, guess = 100 * hits.sum() / total, 100 * most.sum() / total
+    return Score(float(value), float(guess), int(total), by_class)
+
+
+def _validate(
+    x: np.ndarray, labels: Tensor, folds: int, chance: torch.Generator
+) -> tuple[int, int, int]:
+    """Return how many images the probe gets right, how many the most frequent label, of how many.
+
+    All are 0 where there are no two labels to tell apart.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    counts = labels.bincount()
+    if (counts > 1).sum() < 2:
+        return 0, 0, 0
+    order = torch.randperm(len(labels), generator=chance)
+    order = order[labels[order].argsort(stable=True)]  # label after label, each in random order
+    order = order[counts[labels[order]] > 1]
+    x, labels = x[order], labels[order].numpy()
+    fold, hits = np.arange(len(labels)) % folds, 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a probe that is not quite converged is one still
+        for one in range(min(folds, len(labels))):
+            test = fold == one
+            model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+            model.fit(x[~test], labels[~test])
+            hits += int((model.predict(x[test]) == labels[test]).sum())
+    return hits, int(counts.max()), len(labels)
+
+
+def purity(
+    features: Features,
+    source: str,
+    what: str = "target",
+    clusters: int | None = None,
+    seed: int = 0,
+) -> Score:
+    """Measure whether clusters of the features are classes, or groups.
+
+    Parameters
+    ----------
+    features : Features
+        Of a set.
+    source : str
+        Its name.
+    what : {"group", "target"}
+        By which label.
+    clusters : int, optional
+        Of k-means (scikit-learn's, the best of 10); by default as many as the set has labels.
+    seed : int
+        Of k-means.
+
+    Returns
+    -------
+    Score
+        The share of images whose label is the most frequent of their cluster (Manning et al.
+        2008, section 16.3), and as chance its mean with the labels shuffled: purity grows with the
+        number of clusters, and where one label is frequent.
+
+    Raises
+    ------
+    FddkitError
+        For an unknown name, the groups of a distilled set, or a number of clusters that the images
+        do not fill.
+    """
+    from sklearn.cluster import KMeans
+
+    rows, labels = _labels(features, source, what)
+    k = len(labels.unique()) if clusters is None else clusters
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(rows):
+        raise FddkitError(f"clusters={k!r} do not fit {len(rows)} images; give 1 to {len(rows)}")
+    state = derive(seed, "purity", what) % 2**32  # numpy's seeds are of 32 bits
+    x = features.points[rows].double().numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fewer different images than clusters: some stay empty
+        own = KMeans(k, n_init=10, random_state=state).fit_predict(x)
+    cluster = torch.from_numpy(own).long()
+    chance, size = generator(seed, "purity", what), int(labels.max()) + 1
+
+    def pure(labels: Tensor) -> float:
+        table = (cluster * size + labels).bincount(minlength=k * size).view(k, size)
+        return 100 * int(table.amax(1).sum()) / len(labels)
+
+    shuffled = (labels[torch.randperm(len(rows), generator=chance)] for _ in range(_SHUFFLES))
+    return Score(pure(labels), sum(map(pure, shuffled)) / _SHUFFLES, len(rows))
+
+
+def _labels(features: Features, source: str, what: str) -> tuple[Tensor, Tensor]:
+    """Return the rows of a set and the labels of these rows."""
+    if what not in LABELS:
+        raise unknown("label", what, LABELS)
+    rows = features.rows(source, grouped=what == "group")
+    return rows, getattr(features, what)[rows]
