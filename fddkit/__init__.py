@@ -41,7 +41,10 @@ __all__ = [
 ]
 
 # what needs matplotlib, pandas or papermill is imported when it is first named
-_LAZY = ("colours", "coverage", "experiments", "features", "papers", "plots", "report", "theory")
+_LAZY = (
+    *("colours", "coverage", "experiments", "factorial", "features", "papers", "plots"),
+    *("probes", "projections", "report", "theory"),
+)
 
 
 def __getattr__(name: str) -> object:

@@ -1,21 +1,16 @@
 """Features of real, distilled and test images under one network, and their projections."""
 
-import os
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from importlib import metadata
+from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .cache import artifact
 from .distilled import DistilledSet
 from .errors import FddkitError, unknown
-from .files import digest, read_tensors, write_tensors
 from .grouped import GroupedDataset, normalise
 from .networks import Network, build, embed, own_size
 from .rng import derive, generator
@@ -23,14 +18,7 @@ from .training import fit, recipe
 from .versions import choose_device
 from .whitening import Whitening
 
-#: Method -> the packages whose versions its points depend on.
-METHODS = {
-    "pca": ("scikit-learn",),
-    "tsne": ("scikit-learn",),
-    "umap": ("umap-learn", "pynndescent", "numba"),
-}
 _BLOCK = 4096  # images normalised at a time: bounds memory, costs nothing
-_LEAST = 5  # points that have neighbourhoods to speak of
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +115,7 @@ def _same(one: _Units, other: _Units) -> bool:
 def extract(
     sets: Mapping[str, GroupedDataset | DistilledSet],
     network: str = "convnet",
-    trained_on: GroupedDataset | None = None,
+    trained_on: GroupedDataset | DistilledSet | None = None,
     seed: int = 0,
     per_cell: int | None = 50,
     width: int = 32,
@@ -150,7 +138,7 @@ def extract(
         Names and sets, of images of the same shape and the same classes.
     network : str
         Architecture, see `fddkit.networks.NETWORKS`.
-    trained_on : GroupedDataset, optional
+    trained_on : GroupedDataset or DistilledSet, optional
         What the network is trained on, from the same initial weights; left out, it stays random,
         as in distribution matching.
     seed : int
@@ -191,12 +179,14 @@ def extract(
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         net = build(network, shape, len(first.target_names), own, *size).to(device)
         if trained_on is not None:
-            chosen = chosen.fitted(len(trained_on))
-            train = replace(trained_on.to(device), **units._asdict())
+            images, target, group = _training(trained_on)
+            chosen = chosen.fitted(len(images))
+            see = partial(units.see, own=_Units.of(trained_on))
+            images = see(images) if images.is_floating_point() else images
             epochs = chosen.epochs + (chosen.schedule == "half")
+            images, target, group = (x.to(device) for x in (images, target, group))
             with tqdm(total=epochs, unit="epoch", desc=network, disable=not progress) as bar:
-                see, tick, group = train.normalise, bar.update, train.group
-                fit(net, train.images, train.target, chosen, own, see, tick, group)
+                fit(net, images, target, chosen, own, see, bar.update, group)
         parts = [_one(name, data, net, units, per_cell, seed) for name, data in sets.items()]
     sizes = torch.tensor([len(points) for points, _, _ in parts])
     points, target, group = (torch.cat(columns) for columns in zip(*parts, strict=True))
@@ -210,6 +200,14 @@ def extract(
         target_names=tuple(first.target_names),
         group_names=tuple((real or [first])[0].group_names),
     )
+
+
+def _training(data: GroupedDataset | DistilledSet) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the images, classes and groups of a set to train on."""
+    if isinstance(data, DistilledSet):
+        images, target = data.decoded()
+        return images, target, data.group.repeat_interleave(data.factor**2)
+    return data.images, data.target, data.group
 
 
 def _one(
@@ -252,7 +250,7 @@ def _choose(data: GroupedDataset, per_cell: int | None, chance: torch.Generator)
 
 def _check(
     sets: Mapping[str, GroupedDataset | DistilledSet],
-    trained_on: GroupedDataset | None,
+    trained_on: GroupedDataset | DistilledSet | None,
     per_cell: int | None,
     overrides: Mapping[str, object],
 ) -> GroupedDataset | DistilledSet:
@@ -263,10 +261,12 @@ def _check(
     real = [data for data in sets.values() if isinstance(data, GroupedDataset)]
     named = [(name, data, GroupedDataset | DistilledSet) for name, data in sets.items()]
     if trained_on is not None:
-        named.append(("trained_on", trained_on, GroupedDataset))
+        named.append(("trained_on", trained_on, GroupedDataset | DistilledSet))
     for name, data, kinds in named:
         if not isinstance(data, kinds):
-            raise FddkitError(f"{name!r} is a {type(data).__name__}; give a GroupedDataset")
+            raise FddkitError(
+                f"{name!r} is a {type(data).__name__}; give a GroupedDataset or a DistilledSet"
+            )
         if not len(data):
             raise FddkitError(f"{name!r} holds no image; give a set that has some")
         differs = None
@@ -291,90 +291,3 @@ def _check(
             "random; give trained_on, or leave it out"
         )
     return first
-
-
-def project(
-    features: Features,
-    method: str = "pca",
-    seed: int = 0,
-    cache: str | os.PathLike | None = None,
-) -> np.ndarray:
-    """Lay features out in the plane; what was laid out before is found again.
-
-    Parameters
-    ----------
-    features : Features
-        Of N images.
-    method : {"pca", "tsne", "umap"}
-        ``pca``: the two directions of largest variance; zero where there is none. ``tsne``: of
-        perplexity 30, a third of the points where they are few (van der Maaten and Hinton 2008).
-        ``umap``: of 15 neighbours, or all the others (McInnes et al. 2018). Distances between
-        clusters, and their sizes, mean little in the last two: see `fddkit.coverage` for numbers.
-    seed : int
-        Of what is random in t-SNE and UMAP; the same call gives the same points.
-    cache : path-like, optional
-        Folder of the points, see `fddkit.cache`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 [N, 2].
-
-    Raises
-    ------
-    FddkitError
-        For an unknown method, one whose package is missing, or fewer than 5 images for t-SNE and
-        UMAP.
-    """
-    if method not in METHODS:
-        raise unknown("projection", method, METHODS)
-    n = len(features)
-    if n < (1 if method == "pca" else _LEAST):
-        raise FddkitError(f"{method} lays out {_LEAST} images or more, not {n}; take pca or more")
-    points = features.points.contiguous().numpy()
-    try:
-        used = {name: metadata.version(name) for name in METHODS[method]}
-    except metadata.PackageNotFoundError as error:
-        raise FddkitError(
-            f"{method} needs {error.name}, which is not installed; run `pip install {error.name}`"
-        ) from error
-    settings = _settings(method, *points.shape)
-    # numpy's seeds are of 32 bits
-    settings["random_state"] = derive(seed, "projection", method) % 2**32
-    identity = {
-        "points": digest(str(points.shape), points.data),
-        "method": method,
-        "settings": settings,
-        "versions": used,
-    }
-    path = artifact(cache, "projection", identity)
-    if not path.exists():
-        flat = torch.zeros(n, 2)
-        found = torch.from_numpy(_fit(method, points, settings))
-        flat[:, : found.shape[1]] = found
-        write_tensors(path, {"points": flat}, {"identity": identity})
-    return read_tensors(path)[0]["points"].numpy()
-
-
-def _settings(method: str, n: int, d: int) -> dict[str, object]:
-    """Return what a method takes for a table of n points in d dimensions."""
-    if method == "pca":
-        return {"n_components": min(2, n, d)}
-    if method == "tsne":
-        init = "pca" if d > 1 else "random"
-        return {"perplexity": min(30, (n - 1) / 3), "init": init, "n_jobs": 1}
-    return {"n_neighbors": min(15, n - 1), "n_jobs": 1}
-
-
-def _fit(method: str, points: np.ndarray, settings: dict[str, object]) -> np.ndarray:
-    """Return the points in the plane, or on a line where they span no plane."""
-    with warnings.catch_warnings():
-        # of TensorFlow, threads, graphs in several pieces, no variance: nothing a user can mend
-        warnings.simplefilter("ignore")
-        if method == "pca":
-            from sklearn.decomposition import PCA as Method
-        elif method == "tsne":
-            from sklearn.manifold import TSNE as Method
-        else:
-            from umap import UMAP as Method
-        return Method(**settings).fit_transform(points)

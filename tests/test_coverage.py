@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fddkit import coverage as module
-from fddkit.coverage import coverage, probe, purity
+from fddkit.coverage import coverage
 from fddkit.errors import FddkitError
 from fddkit.features import Features
+from fddkit.probes import probe, purity
 from fddkit.rng import generator
 
 FIELDS = ("within", "coverage", "expected", "density", "distance", "mmd")

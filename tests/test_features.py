@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from references import toy
 from torch.nn import functional as F
 
-from fddkit import features, networks, whitening
+from fddkit import features, networks, projections, whitening
 from fddkit.distilled import decode
 from fddkit.errors import FddkitError
-from fddkit.features import Features, extract, project
+from fddkit.features import Features, extract
 from fddkit.initial import initial
+from fddkit.projections import project
 from fddkit.rng import derive, generator
 from fddkit.training import recipe
 
@@ -165,6 +166,21 @@ def test_a_trained_network_sees_whitened_images_where_the_set_is_whitened(data, 
     torch.testing.assert_close(seen[0], white.apply(data.normalise(data.images)))
 
 
+def test_a_network_can_be_trained_on_a_distilled_set(data, monkeypatch):
+    seen = []
+
+    def fit(net, images, target, recipe, seed, normalise, tick, group):
+        seen.append((images, target, group))
+
+    monkeypatch.setattr(features, "fit", fit)
+    made = distilled(data)
+    extract({"real": data}, trained_on=made, preset="smoke", **SMALL)
+    images, target = made.decoded()
+    torch.testing.assert_close(seen[0][0], images)
+    assert seen[0][1].equal(target)
+    assert len(seen[0][2]) == len(images)
+
+
 def test_pca_equals_the_eigenvectors(tmp_path):
     f = cloud(40)
     x = f.points.double().numpy()
@@ -179,7 +195,7 @@ def test_pca_equals_the_eigenvectors(tmp_path):
         np.testing.assert_allclose(found[:, axis], sign * expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", features.METHODS)
+@pytest.mark.parametrize("method", projections.METHODS)
 def test_the_same_call_gives_the_same_points_and_fits_once(method, tmp_path, monkeypatch, capfd):
     f = cloud(30)
     # two clusters far apart: a graph in two pieces
@@ -198,7 +214,7 @@ def test_the_same_call_gives_the_same_points_and_fits_once(method, tmp_path, mon
     def fail(*_):
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr(features, "_fit", fail)
+    monkeypatch.setattr(projections, "_fit", fail)
     assert np.array_equal(first, project(f, method, seed=1, cache=tmp_path / "a"))
     assert np.array_equal(others[0], project(f, method, seed=2, cache=tmp_path / "a"))
     assert not np.array_equal(first, others[1])
@@ -207,7 +223,7 @@ def test_the_same_call_gives_the_same_points_and_fits_once(method, tmp_path, mon
     for changed, seed in ((narrow, 1), (short, 1), (f, 3)):
         with pytest.raises(AssertionError, match="again"):
             project(changed, method, seed=seed, cache=tmp_path / "a")
-    monkeypatch.setattr(features.metadata, "version", lambda name: "9.9")
+    monkeypatch.setattr(projections.metadata, "version", lambda name: "9.9")
     with pytest.raises(AssertionError, match="again"):
         project(f, method, seed=1, cache=tmp_path / "a")
     assert {path.suffix for path in (tmp_path / "a").iterdir()} == {".safetensors"}
@@ -238,7 +254,8 @@ def test_a_projection_found_again_needs_no_library(tmp_path):
     command = """if True:
         import sys, torch
         from fddkit import coverage
-        from fddkit.features import Features, project
+        from fddkit.features import Features
+        from fddkit.projections import project
         zeros = torch.zeros(9, dtype=torch.int64)
         points = torch.arange(27.0).view(9, 3) ** 2
         f = Features(points, zeros, zeros, zeros, ("a",), ("0",), ("0",))
@@ -257,7 +274,7 @@ def test_mistakes_get_a_sentence(data, tmp_path, monkeypatch):
     for sets, options, words in [
         ({}, {}, "no set to take features of"),
         ({"a": 3}, {}, "'a' is a int"),
-        ({"a": data}, {"trained_on": s}, "'trained_on' is a DistilledSet"),
+        ({"a": data}, {"trained_on": 3}, "'trained_on' is a int"),
         ({"a": data.subset(torch.arange(0))}, {}, "'a' holds no image"),
         ({"a": data, "b": other}, {}, "'b' has not the shape"),
         ({"a": data}, {"trained_on": other}, "'trained_on' has not the shape"),
@@ -282,8 +299,8 @@ def test_mistakes_get_a_sentence(data, tmp_path, monkeypatch):
         f.rows("b")
 
     def missing(name):
-        raise features.metadata.PackageNotFoundError(name)
+        raise projections.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(features.metadata, "version", missing)
+    monkeypatch.setattr(projections.metadata, "version", missing)
     with pytest.raises(FddkitError, match=r"umap needs umap-learn, .* `pip install umap-learn`"):
         project(cloud(9), "umap", cache=tmp_path)

@@ -242,6 +242,13 @@ def test_other_proportions_of_the_same_groups():
         assert found[y, a].item() == pytest.approx(expected)
 
 
+def test_some_of_the_groups():
+    stats = random_stats()
+    found = stats.among([1, 3], [3, 1])
+    assert found.points.equal(stats.points[:, [1, 3]])
+    assert found.shares.tolist() == [[0, 1], [0.75, 0.25], [0.75, 0.25]]  # class 0 has no group 1
+
+
 def test_amplification_needs_both_imbalance_and_separation():
     stats = random_stats(absent=False)
     same = theory.GroupStatistics(stats.points[:, :1].expand_as(stats.points), stats.shares)

@@ -1,7 +1,8 @@
 import numpy as np
 
 from fddkit.fairness import FairnessReport
-from fddkit.verdict import verdict
+from fddkit.metrics import Summary
+from fddkit.verdict import ranking, verdict
 
 
 def report(*gaps, n=200):
@@ -44,3 +45,15 @@ def test_one_repeat_claims_nothing():
 
 def test_what_is_missing_is_not_spoken_of():
     assert verdict({"random": report(0.5)}) == ""
+
+
+def test_a_ranking_joins_what_overlaps():
+    high, low, lower = (Summary(np.array(x)) for x in ([9.0, 9.1], [1.0, 2.0], [0.9, 1.9]))
+    text = ranking({"lower": lower, "high": high, "low": low}, "MaxRes")
+    assert text.startswith("MaxRes: high 9.1 [")
+    assert text.index("high") < text.index("low ") < text.index("lower")
+    assert "~ lower" in text
+    apart = ranking({"a": Summary(np.array([1.0, 1.0])), "b": Summary(np.array([3.0, 3.0]))}, "x")
+    assert "> a" in apart
+    single = ranking({"a": Summary(np.array([1.0])), "b": Summary(np.array([3.0]))}, "x")
+    assert "~ a" in single

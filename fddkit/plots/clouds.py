@@ -26,7 +26,7 @@ def stars(
     features : Features
         Of one real set and of distilled ones, under one network.
     xy : numpy.ndarray
-        [N, 2], of `fddkit.features.project`.
+        [N, 2], of `fddkit.projections.project`.
     named : sequence of str
         The distilled sets, a panel each.
     real : str

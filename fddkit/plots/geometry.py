@@ -63,10 +63,11 @@ def targets(
             ax.plot(
                 *centre,
                 MARKERS[name],
-                ms=8,
-                color=colour(name),
-                mec="white",
-                mew=0.7,
+                ms=11 if name == "minimax" else 8,
+                mfc="none" if name == "minimax" else colour(name),  # often on top of another
+                mec=colour(name) if name == "minimax" else "white",
+                mew=1.5 if name == "minimax" else 0.7,
+                ls="",
                 label=f"{title}: worst residual {lengths[name][y]:.2f}",
             )
         title = f"class {target_names[y] if target_names else y}"
@@ -137,9 +138,10 @@ def amplification(
     figure = new(WIDTH, 2.4)
     top = max(float(m.max()) for m in maps.values())
     axes = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
-    for ax, (rule, values) in zip(axes, maps.items(), strict=True):
+    for ax, (rule, found) in zip(axes, maps.items(), strict=True):
+        values = found.numpy()
         shown = ax.imshow(values, vmin=0, vmax=top, cmap="cividis", origin="lower", aspect="auto")
-        for (row, column), value in np.ndenumerate(values.numpy()):
+        for (row, column), value in np.ndenumerate(values):
             ink = "black" if value > 0.6 * top else "white"
             ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=6)
         ax.set_xticks(range(len(brs)), [f"{br:g}" for br in brs])

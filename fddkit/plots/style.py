@@ -16,6 +16,9 @@ COLOURS = {
     "vanilla": "#D55E00",
     "fairdd": "#0072B2",
     "cobra": "#009E73",
+    "minimax": "#CC79A7",
+    "kde": "#E69F00",
+    "df": "#56B4E9",
 }
 _OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 _DISTINCT = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")

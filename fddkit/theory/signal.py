@@ -1,5 +1,6 @@
 """The statistics of groups and of synthetic images in the signal of any distiller."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -56,6 +57,24 @@ class GroupStatistics:
         largest = self.shares.argmax(1, keepdim=True)
         shares = shares.scatter(1, largest, br)
         return replace(self, shares=shares / shares.sum(1, keepdim=True))
+
+    def among(self, groups: Sequence[int], shares: Sequence[float]) -> "GroupStatistics":
+        """Return some of the groups, in given proportions, the same in every class.
+
+        Parameters
+        ----------
+        groups : sequence of int
+            Which.
+        shares : sequence of float
+            Of each; they are made to sum to one over the groups that a class has.
+
+        Returns
+        -------
+        GroupStatistics
+        """
+        found = torch.tensor(shares, dtype=torch.float64) * self.present[:, list(groups)]
+        total = found.sum(1, keepdim=True).clamp(min=1e-300)
+        return GroupStatistics(self.points[:, list(groups)], found / total)
 
 
 class Signal:
