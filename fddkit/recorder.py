@@ -1,0 +1,49 @@
+"""Synthetic images as they come to be: what a film is made of."""
+
+import torch
+from torch import Tensor
+
+from .distill import Progress
+from .grouped import GroupedDataset
+
+
+class Recorder:
+    """A callback of `fddkit.distill` that keeps the images of every call, as pixels.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set, whose normalisation the images have.
+
+    Attributes
+    ----------
+    frames : dict of int to Tensor
+        Iteration, and float32 [M, C, H, W] in [0, 1].
+    losses : dict of int to float
+        Iteration, and the loss then.
+
+    Examples
+    --------
+    >>> film = Recorder(train)
+    >>> s = fdd.distill(train, ipc=1, callback=film, every=10)
+    >>> fdd.plots.film({"vanilla": film.at([10, 50, 200])}, [10, 50, 200])
+    """
+
+    def __init__(self, train: GroupedDataset):
+        self._train = train
+        self.frames: dict[int, Tensor] = {}
+        self.losses: dict[int, float] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Keep what the images are now."""
+        train, images = self._train, progress.images
+        if train.whitening is not None:
+            images = train.whitening.invert(images)
+        mean, std = (torch.tensor(x)[:, None, None] for x in (train.mean, train.std))
+        self.frames[progress.iteration] = (images * std + mean).clamp(0, 1)
+        self.losses[progress.iteration] = progress.loss
+
+    def at(self, iterations: list[int]) -> list[Tensor]:
+        """Return the last frame at or before each iteration (the first one before all)."""
+        kept = sorted(self.frames)
+        return [self.frames[max([k for k in kept if k <= i] or kept[:1])] for i in iterations]
