@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from .errors import FddkitError
 from .grouped import GroupedDataset
 from .matching import Matching
 from .networks import Network, embed
@@ -30,10 +31,10 @@ class DMSettings(Settings):
         D of the mean embeddings: squared error or absolute differences, summed over features. DM
         has the first; the code released with COBRA (train_dm.py) takes the second for its own
         rule, and the first for vanilla and FairDD.
-    warmup : int or None
-        Epochs for which every network is first trained on the synthetic images as they are. DM has
+    warmup : int
+        Epochs for which every network is first trained on the current synthetic images. DM has
         none; the code released with COBRA trains 10 (50 and 100 at those IPC), for its own rule
-        alone. The paper mentions neither.
+        alone. COBRA's statement of the method has neither.
     net_lr : float
         Step size of that training, plain gradient descent.
     net_batch : int
@@ -41,16 +42,22 @@ class DMSettings(Settings):
     """
 
     distance: str = "mse"
-    warmup: int | None = None
+    warmup: int = 0
     net_lr: float = 0.01
     net_batch: int = 256
 
-    whole: ClassVar[tuple[str, ...]] = (*Settings.whole, "warmup", "net_batch")
+    whole: ClassVar[tuple[str, ...]] = (*Settings.whole, "net_batch")
     positive: ClassVar[tuple[str, ...]] = (*Settings.positive, "net_lr")
     choices: ClassVar[dict[str, tuple[str, ...]]] = {
         **Settings.choices,
         "distance": ("mse", "l1"),
     }
+
+    def __post_init__(self):
+        """Check every value."""
+        super().__post_init__()
+        if isinstance(self.warmup, bool) or not isinstance(self.warmup, int) or self.warmup < 0:
+            raise FddkitError(f"warmup={self.warmup!r} is no number of epochs; give 0 or more")
 
     def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
         """See `Settings.derive`."""
@@ -87,7 +94,7 @@ class DM(Matching):
 
     def gradient(self, images: Tensor, rule: Rule, step: int) -> tuple[float, Tensor]:
         """See `Matching.gradient`."""
-        if self.settings.warmup is not None:
+        if self.settings.warmup:
             self._warm(images, step)
         return super().gradient(images, rule, step)
 

@@ -60,8 +60,8 @@ def test_without_a_warm_up_the_network_is_random():
     m.gradient(torch.randn(6, 3, 8, 8, dtype=torch.float64), RULES["vanilla"], 1)
     for own, expected in zip(m.network(1).parameters(), m.fresh(1).parameters(), strict=True):
         assert own.equal(expected)
-    with pytest.raises(FddkitError, match="warmup=0"):
-        DMSettings(warmup=0)
+    with pytest.raises(FddkitError, match="warmup=-1"):
+        DMSettings(warmup=-1)
     with pytest.raises(FddkitError, match="distance"):
         DMSettings(distance="cosine")
 

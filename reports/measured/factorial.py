@@ -1,6 +1,6 @@
 """What FairDD and COBRA differ in, on digits: writes factorial-digits.json beside itself.
 
-    python reports/measured/factorial.py [FOLDER]    # FOLDER keeps finished sets
+python reports/measured/factorial.py [FOLDER]    # FOLDER keeps finished sets
 """
 
 import json
