@@ -6,7 +6,7 @@ cell as many (``per_cell`` of `fddkit.features.extract`) where groups are compar
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,6 +100,38 @@ class Coverage:
                 **{name: getattr(self, name).flatten() for name in columns},
             }
         )
+
+
+def by_size(named: Mapping[str, Coverage], counts: Tensor) -> "pd.DataFrame":
+    """Return how majorities and minorities are covered, on average over cells.
+
+    Parameters
+    ----------
+    named : mapping of str to Coverage
+        Title, such as the rule, and how its set covers the real one.
+    counts : Tensor
+        int64 [classes, groups], images of the real set; the largest group of a class is its
+        majority.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows (title, ``majority`` | ``minority``); columns ``real`` (images of a cell),
+        ``within``, ``above`` (coverage minus what as many real images would have), ``distance``
+        and ``mmd``. The density is left out: it depends on how many images a cell has.
+    """
+    import pandas as pd
+
+    largest = (counts == counts.amax(1, keepdim=True)).flatten().cpu().numpy()
+    tables = []
+    for title, one in named.items():
+        table = one.table()
+        table["above"] = table.coverage - table.expected
+        table["set"] = title
+        table["group is"] = np.where(largest, "majority", "minority")
+        tables.append(table)
+    columns = ["real", "within", "above", "distance", "mmd"]
+    return pd.concat(tables).groupby(["set", "group is"], sort=False)[columns].mean()
 
 
 def coverage(

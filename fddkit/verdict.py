@@ -19,8 +19,8 @@ def verdict(named: Mapping[str, FairnessReport]) -> str:
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        ``"whole"``, ``"vanilla"`` and any of ``"fairdd"`` and ``"cobra"``; what is missing is not
-        spoken of.
+        ``"whole"``, ``"random"``, ``"vanilla"`` and any of ``"fairdd"`` and ``"cobra"``; what is
+        missing is not spoken of.
 
     Returns
     -------
@@ -36,6 +36,12 @@ def verdict(named: Mapping[str, FairnessReport]) -> str:
         lines.append(
             f"Vanilla distillation {word} the bias of the whole set: "
             f"DEO_A {_number(deo['vanilla'])} after it, {_number(deo['whole'])} without it."
+        )
+    if "random" in deo and "vanilla" in deo:
+        words = ("is less fair than", "is fairer than", "cannot be told from")
+        word = _compare(deo["vanilla"], deo["random"], words)
+        lines.append(
+            f"It {word} as many real images drawn at random: DEO_A {_number(deo['random'])}."
         )
     for rule in REPAIRS:
         if rule in deo and "vanilla" in deo:

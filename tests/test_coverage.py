@@ -375,3 +375,17 @@ def test_mistakes_get_a_sentence():
     ]:
         with pytest.raises(FddkitError, match=words):
             call()
+
+
+def test_majorities_and_minorities_apart():
+    points, target = torch.randn(30, 3), torch.arange(30) % 2
+    group = torch.tensor([0, 0, 1, 1, 0, 0] * 4 + [-1] * 6)
+    source = torch.tensor([0] * 24 + [1] * 6)
+    f = Features(points, target, group, source, ("real", "s"), ("x", "y"), ("big", "small"))
+    one = coverage(f, "real", "s")
+    found = module.by_size({"a": one}, torch.tensor([[8, 4], [8, 4]]))
+    assert found.loc[("a", "majority"), "distance"] == pytest.approx(one.distance[:, 0].mean())
+    assert found.loc[("a", "minority"), "mmd"] == pytest.approx(one.mmd[:, 1].mean())
+    above = (one.coverage - one.expected)[:, 1].mean()
+    assert found.loc[("a", "minority"), "above"] == pytest.approx(above)
+    assert found.loc[("a", "minority"), "real"] == 4

@@ -37,7 +37,7 @@ def cmnist(data_root):
 
 
 HOLD = (
-    theory.vanilla_optimum,
+    lambda s: theory.vanilla_optimum(s, theory.weighted_mean(s)),
     theory.fairdd_optimum,
     theory.median_optimum,
     theory.cosine_optimum,
@@ -71,10 +71,15 @@ def test_statements_hold_on_random_numbers_with_an_absent_group(check):
 # --- and each of them can fail ------------------------------------------------------------------
 
 
-def test_a_wrong_weighted_mean_is_noticed(monkeypatch, digits):
-    wrong = {"at": lambda s: s.points.mean(1)}
-    monkeypatch.setattr(optima, "weighted_mean", wrong["at"])
-    assert not theory.vanilla_optimum(digits["dm"]).holds
+@pytest.mark.parametrize("method", ["dm", "dc", "cafe"])
+def test_the_mean_over_all_images_is_the_weighted_mean_of_the_groups(method):
+    signal = theory.Signal(fdd.load("digits", br=0.75)[0], method, preset="smoke")
+    stats, whole = signal.groups(), signal.classes()
+    check = theory.vanilla_optimum(stats, whole, tolerance=1e-4)  # of single precision
+    assert check.holds, check
+    assert not theory.vanilla_optimum(stats.at(0.9), whole, tolerance=1e-4).holds
+    plain = theory.aims(stats)["cobra"]
+    assert not theory.vanilla_optimum(stats, plain, tolerance=1e-4).holds
 
 
 def test_a_loss_that_weighs_groups_is_noticed(monkeypatch, digits):
@@ -89,7 +94,15 @@ def test_a_loss_that_weighs_groups_is_noticed(monkeypatch, digits):
 def test_the_mean_is_no_optimum_under_other_distances(digits, distance, method):
     check = theory.fairdd_optimum(digits[method], distance)
     assert not check.holds
-    assert check.gap > 0.01
+    assert check.gap > 1e-4
+
+
+def test_where_the_mean_is_one_of_several_optima_it_passes():
+    two = random_stats(groups=2, absent=False)
+    assert theory.fairdd_optimum(two, "absolute").holds  # every point between two groups is one
+    lengths = two.points.norm(dim=-1, keepdim=True)
+    round_ = theory.GroupStatistics(two.points / lengths, two.shares)
+    assert theory.fairdd_optimum(round_, "cosine").holds  # of equal length: along the mean
 
 
 def test_a_wrong_median_is_noticed(monkeypatch, digits):
@@ -230,6 +243,21 @@ def test_with_two_groups_the_condition_always_holds(seed):
     found = theory.worst_case(stats)
     assert found.holds
     assert torch.allclose(found.values["cobra"], found.values["minimax"])
+
+
+def test_a_survey_tells_every_class():
+    stats = random_stats()
+    lopsided = torch.tensor([[[0.0], [0.1], [1.0]]], dtype=torch.float64)
+    shares = torch.tensor([[0.25, 0.25, 0.5]], dtype=torch.float64)
+    table = theory.survey(
+        {"random": [stats, stats], "line": [theory.GroupStatistics(lopsided, shares)]}
+    )
+    assert table.name.tolist() == ["random"] * 6 + ["line"]
+    last = table.iloc[-1]
+    assert (last["worst off"], last["majority"], last["holds"]) == (2, 2, False)
+    assert last["cobra more"]
+    assert not table["minimax more"].any()
+    assert table.vanilla[:3].tolist() == theory.worst_case(stats).values["vanilla"].tolist()
 
 
 def test_other_proportions_of_the_same_groups():

@@ -37,6 +37,12 @@ def test_the_words_follow_the_numbers():
     assert "lower" in verdict({"vanilla": fair, "cobra": biased})
 
 
+def test_vanilla_beside_random_images():
+    fair, biased = report(0.1, 0.11, 0.12), report(0.8, 0.81, 0.82)
+    assert "cannot be told from as many real images" in verdict({"vanilla": fair, "random": fair})
+    assert "is less fair than as many real" in verdict({"vanilla": biased, "random": fair})
+
+
 def test_one_repeat_claims_nothing():
     text = verdict({"whole": report(0.1), "vanilla": report(0.8), "cobra": report(0.1)})
     assert "cannot be told to amplify" in text

@@ -15,6 +15,7 @@ from .geometry import (
     minimax_never_grows,
     residual_bound,
     residuals,
+    survey,
     worst,
     worst_case,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "residual_bound",
     "residuals",
     "squared_norm_barycentre",
+    "survey",
     "upper_bound",
     "vanilla_optimum",
     "weighted_mean",

@@ -29,11 +29,10 @@ def upper_bound(
     """Check ``D(sum_a pi_a Phi_a, S) <= sum_a D(Phi_a, S)`` (FairDD, Theorem 4.2).
 
     By Jensen's inequality ``D(sum pi_a Phi_a, S) <= sum pi_a D(Phi_a, S)`` for a D that is convex
-    in its first argument, and leaving out the weights only adds. The bound needs less than that:
-    where the sets ``{u : D(u, S) <= d}`` are convex, ``D`` of a mixture is at most the largest D
-    of its parts. The cosine distance is not convex and breaks Jensen's step, yet keeps the bound:
-    within 90 degrees of S its sets are convex, and where two groups are farther away the right-hand
-    side is at least 2, the most that the left-hand side can be (notebook 04 has the case of one).
+    in its first argument, and leaving out the weights only adds where D is never negative. Less is
+    enough: where the sets ``{u : D(u, S) <= d}`` are convex, ``D`` of a mixture is at most the
+    largest D of its parts. The cosine distance breaks Jensen's step, and its sets are convex only
+    up to 90 degrees; yet it keeps the bound (notebook 04 has the proof).
 
     Parameters
     ----------

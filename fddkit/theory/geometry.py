@@ -7,6 +7,7 @@ rule, or minus the statistic of the synthetic images once there are some.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from ..metrics import Summary
 from .check import Check
 from .optima import weighted_mean
 from .signal import GroupStatistics, Signal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def aims(stats: GroupStatistics) -> dict[str, Tensor]:
@@ -263,6 +267,48 @@ def minimax_never_grows(stats: GroupStatistics, tolerance: float = 1e-6) -> Chec
     some = excess.isfinite()
     gap = excess[some].max().item() if some.any() else 0.0
     return Check("minimax leaves the least worst residual of all rules", gap, tolerance, found)
+
+
+def survey(named: Mapping[str, Iterable[GroupStatistics]]) -> "pd.DataFrame":
+    """Look at Theorem 4.1 in every class of many statistics.
+
+    Parameters
+    ----------
+    named : mapping of str to iterable of GroupStatistics
+        Name, and for example the groups under several random networks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each class of each of them that has two groups or more: ``name``, ``class``,
+        ``holds`` (condition (9)), the worst residuals under ``vanilla``, ``cobra`` and ``minimax``,
+        ``cobra more`` (than vanilla), ``minimax more`` (than the lesser of the two), ``worst off``
+        (the group, under COBRA) and ``majority`` (the largest group).
+    """
+    import pandas as pd
+
+    tables = []
+    for name, several in named.items():
+        for stats in several:
+            found = worst_case(stats).values
+            numbers = {rule: found[rule].numpy() for rule in ("vanilla", "cobra", "minimax")}
+            lengths = residuals(stats, aims(stats)["cobra"]).nan_to_num(nan=-1.0)
+            table = pd.DataFrame(
+                {
+                    "name": name,
+                    "class": range(len(stats.points)),
+                    "holds": found["condition"].numpy(),
+                    **numbers,
+                    "worst off": lengths.argmax(1).numpy(),
+                    "majority": stats.shares.argmax(1).numpy(),
+                }
+            )
+            tables.append(table)
+    table = pd.concat(tables, ignore_index=True).dropna()
+    least = table[["vanilla", "cobra"]].min(axis=1)
+    table["cobra more"] = table.cobra > table.vanilla * (1 + 1e-9)
+    table["minimax more"] = table.minimax > least * (1 + 1e-6)
+    return table
 
 
 def amplification(by_gap: Mapping[float, GroupStatistics], brs: list[float]) -> dict[str, Tensor]:

@@ -175,6 +175,28 @@ class Signal:
             points[y] = own
         return GroupStatistics(points, counts.double() / counts.sum(1, keepdim=True).clamp(min=1))
 
+    def classes(self) -> Tensor:
+        """Return the statistic of all real images of each class, whatever their group.
+
+        Returns
+        -------
+        Tensor
+            float64 [classes, features] on the CPU: what vanilla distillation matches.
+
+        Raises
+        ------
+        FddkitError
+            If a class has no image.
+        """
+        found = []
+        for y, name in enumerate(self.train.target_names):
+            index = torch.where(self.train.target.cpu() == y)[0]
+            if not len(index):
+                raise FddkitError(f"class {name!r} has no image; give at least one")
+            images = self.matching.real(index, torch.full_like(index, y), [])
+            found.append(self._mean(images, y))
+        return torch.stack(found)
+
     def synthetic(self, s: DistilledSet) -> Tensor:
         """Return the statistic of each class of a distilled set.
 
@@ -204,10 +226,12 @@ class Signal:
             own = images[target == y].to(self.matching.device)
             if not len(own):
                 raise FddkitError(f"class {name!r} has no synthetic image; give at least one")
-            weight = torch.full((len(own),), 1 / len(own), dtype=torch.float64)
-            segment = torch.zeros(len(own), dtype=torch.int64)
-            found.append(self._statistic(own, y, segment, weight, 1)[0])
+            found.append(self._mean(own, y))
         return torch.stack(found)
+
+    def _mean(self, images: Tensor, y: int) -> Tensor:
+        weight = torch.full((len(images),), 1 / len(images), dtype=torch.float64)
+        return self._statistic(images, y, torch.zeros(len(images), dtype=torch.int64), weight, 1)[0]
 
     def _statistic(self, images: Tensor, y: int, segment: Tensor, weight: Tensor, n: int) -> Tensor:
         target = torch.full((len(images),), y, device=images.device)
