@@ -214,7 +214,7 @@ def effects(table, metrics: Sequence[str] = ("accuracy", "deo_a")) -> Figure:
         ax.set(title=f"effect on {titles[metric]}", xlabel="percentage points")
         ax.grid(axis="x", color="0.9", linewidth=0.6)
     axes[0].set_yticks(range(len(table)), list(table.index))
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(table) - 0.5, -0.5)
     handles = [
         mpl.lines.Line2D([], [], marker="o", color=ink, ms=4.5, lw=1.5, label=label)
         for ink, label in (("black", "differs from 0"), ("0.6", "cannot be told from 0"))
