@@ -345,6 +345,15 @@ def test_a_trained_network_replaces_the_random_one():
         theory.Signal(train, "dm", net, preset="quick")
 
 
+def test_a_network_converges_on_a_distilled_set():
+    train, test = fdd.load("digits", br=0.1)
+    s = fdd.distill(train, "random", ipc=5)
+    net = theory.converged(s, preset="smoke", epochs=150, max_steps=150, width=16)
+    hits = (net(s.normalised()).argmax(1) == s.target).float().mean()
+    assert hits > 0.9  # of what it was trained on
+    assert (net(test.normalise(test.images)).argmax(1) == test.target).float().mean() > 0.3
+
+
 def test_what_has_no_statistic_is_refused():
     train = fdd.load("digits")[0]
     with pytest.raises(FddkitError, match="trajectories"):

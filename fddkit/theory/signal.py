@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..distilled import DistilledSet
 from ..errors import FddkitError
-from ..grouped import GroupedDataset
+from ..grouped import GroupedDataset, normalise
 from ..methods import find, settings
 from ..networks import Network, build, own_size
 from ..rng import derive, generator
@@ -239,17 +240,18 @@ class Signal:
 
 
 def converged(
-    train: GroupedDataset, seed: int = 0, preset: str = "quick", **overrides: object
+    data: GroupedDataset | DistilledSet, seed: int = 0, preset: str = "quick", **overrides: object
 ) -> Network:
-    """Return a ConvNet trained on the real set to the end of a preset's evaluation recipe.
+    """Return a ConvNet trained on a set to the end of a preset's evaluation recipe.
 
     COBRA's appendix G.2 measures residuals under a converged network, and does not say what it
-    was trained on; trained on the real set, it puts the residuals of all rules into one space.
+    was trained on. Trained on the distilled set itself, it is the network that the set makes;
+    trained on the real set, one for all, it puts the residuals of all rules into one space.
 
     Parameters
     ----------
-    train : GroupedDataset
-        The real set.
+    data : GroupedDataset or DistilledSet
+        What to train on.
     seed : int
         Of the weights and of the training.
     preset : {"smoke", "quick", "paper"}
@@ -262,9 +264,14 @@ def converged(
     Network
         On the CPU.
     """
-    chosen = recipe(preset, **overrides).fitted(len(train))
+    if isinstance(data, DistilledSet):
+        images, target = replace(data, images=data.normalised()).decoded()
+        seen = partial(normalise, mean=data.mean, std=data.std)
+    else:
+        images, target, seen = data.images, data.target, data.normalise
+    chosen = recipe(preset, **overrides).fitted(len(images))
     own = derive(seed, "converged")
     size = own_size("convnet", chosen.width, chosen.depth)
-    net = build("convnet", train.shape, train.n_classes, own, *size)
-    fit(net, train.images, train.target, chosen, own, train.normalise, group=train.group)
+    net = build("convnet", tuple(images.shape[1:]), len(data.target_names), own, *size)
+    fit(net, images, target, chosen, own, seen)
     return net
