@@ -21,7 +21,7 @@ from .errors import FddkitError
 from .evaluate import evaluate
 from .fairness import FairnessReport
 from .grouped import GroupedDataset
-from .verdict import from_zero, ranking, verdict
+from .verdict import against, from_zero, ranking, verdict
 from .versions import __version__, versions
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "FddkitError",
     "GroupedDataset",
     "__version__",
+    "against",
     "catalogue",
     "distill",
     "evaluate",

@@ -74,6 +74,43 @@ def _number(summary: Summary) -> str:
     return f"{summary.mean:.1f}{interval}"
 
 
+def against(
+    lines: Mapping[str, Mapping[object, FairnessReport]], what: str, metric: str = "deo_a"
+) -> list[str]:
+    """Say under which conditions rules are fairer than a reference, and than chance allows.
+
+    Parameters
+    ----------
+    lines : mapping of str to mapping of object to FairnessReport
+        Rule, then condition and report; the first rule is the reference.
+    what : str
+        What the conditions are, e.g. ``"BR"``.
+    metric : {"deo_m", "deo_a"}
+        By which number.
+
+    Returns
+    -------
+    list of str
+        A sentence for every rule but the first. Two numbers differ if their 95% intervals do not
+        overlap; one is not told from a fair model if its interval reaches down to its noise floor.
+    """
+    (first, reference), *others = lines.items()
+    sentences = []
+    for rule, line in others:
+        kinds = ("is less fair than", "is fairer than", "cannot be told from")
+        found: dict[str, list[str]] = {f"{kind} {first}": [] for kind in kinds}
+        fair = found.setdefault("cannot be told from a fair model", [])
+        for condition, report in line.items():
+            own = getattr(report, metric)
+            word = _compare(own, getattr(reference[condition], metric), kinds)
+            found[f"{word} {first}"].append(str(condition))
+            if own.ci95[0] <= own.noise_floor:
+                fair.append(str(condition))
+        told = [f"{words} at {what} {', '.join(at)}" for words, at in found.items() if at]
+        sentences.append(f"By its {metric.upper()}, {rule} {'; '.join(told)}.")
+    return sentences
+
+
 def ranking(named: Mapping[str, Summary], what: str) -> str:
     """Say in which order numbers lie, and which of them cannot be told apart.
 

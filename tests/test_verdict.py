@@ -2,7 +2,7 @@ import numpy as np
 
 from fddkit.fairness import FairnessReport
 from fddkit.metrics import Summary
-from fddkit.verdict import ranking, verdict
+from fddkit.verdict import against, ranking, verdict
 
 
 def report(*gaps, n=200):
@@ -63,3 +63,18 @@ def test_a_ranking_joins_what_overlaps():
     assert "> a" in apart
     single = ranking({"a": Summary(np.array([1.0])), "b": Summary(np.array([3.0]))}, "x")
     assert "~ a" in single
+
+
+def test_rules_against_a_reference_condition_by_condition():
+    fair, biased = report(0.1, 0.11, 0.12), report(0.8, 0.81, 0.82)
+    chance = report(0.0, 0.01, 0.02, n=50)
+    lines = {
+        "vanilla": {0.5: fair, 0.9: biased, 0.1: biased},
+        "cobra": {0.5: biased, 0.9: fair, 0.1: chance},
+        "fairdd": {0.5: fair, 0.9: biased, 0.1: biased},
+    }
+    cobra, fairdd = against(lines, "BR", "deo_m")
+    assert cobra.startswith("By its DEO_M, cobra is less fair than vanilla at BR 0.5;")
+    assert "is fairer than vanilla at BR 0.9, 0.1" in cobra
+    assert "cannot be told from a fair model at BR 0.1" in cobra
+    assert fairdd == "By its DEO_M, fairdd cannot be told from vanilla at BR 0.5, 0.9, 0.1."

@@ -222,6 +222,7 @@ def curve(
         if metric != "accuracy":
             ax.plot(x, [s.noise_floor for s in summary], ":", lw=0.9, color=colour(title))
     label = {"accuracy": "accuracy (%)"}.get(metric, metric.upper() + " (%)")
-    ax.set(xlabel=xlabel, ylabel=label, ylim=(-3, 103))
+    title = f"{label.removesuffix(' (%)')} against {xlabel}"
+    ax.set(xlabel=xlabel, ylabel=label, ylim=(-3, 103), title=title)
     ax.legend(frameon=False)
     return figure
