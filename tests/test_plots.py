@@ -73,6 +73,8 @@ def test_figures_say_what_they_measure(data, report):
     ]
     assert any("DEO_M" in text and "floor" in text for text in labels)
     assert drawn["losses"].axes[0].get_xlabel() == "iteration"
+    ticks = drawn["curve"].axes[0].get_xticklabels()
+    assert [tick.get_text() for tick in ticks] == ["0.5", "0.9"]  # where something was measured
     assert drawn["curve"].axes[0].get_ylabel() == "DEO_M (%)"
     assert [ax.get_title() for ax in drawn["comparison"].axes] == ["accuracy", "DEO_M", "DEO_A"]
 

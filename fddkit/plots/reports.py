@@ -222,6 +222,9 @@ def curve(
         if metric != "accuracy":
             ax.plot(x, [s.noise_floor for s in summary], ":", lw=0.9, color=colour(title))
     label = {"accuracy": "accuracy (%)"}.get(metric, metric.upper() + " (%)")
+    measured = sorted({x for series in points.values() for x in series})
+    if len(measured) <= 8:
+        ax.set_xticks(measured, [f"{x:g}" for x in measured])
     title = f"{label.removesuffix(' (%)')} against {xlabel}"
     ax.set(xlabel=xlabel, ylabel=label, ylim=(-3, 103), title=title)
     ax.legend(frameon=False)
