@@ -156,38 +156,50 @@ def beside(
 def costs() -> "pd.DataFrame":
     """Return what the papers print of the cost of their rules, relative to vanilla.
 
-    FairDD's Table 9 (C-MNIST, minutes of a whole run) and COBRA's Table 13 (C-FMNIST, ms of an
-    iteration on an H100; memory in MiB).
+    FairDD's Tables 9 (C-MNIST, minutes of a whole run against the number of groups) and 10 (other
+    sets and resolutions), COBRA's 13 (C-FMNIST, ms of an iteration on an H100 against the number
+    of groups) and 14 (other sets); memory in MiB. Where a table prints no number for vanilla there
+    is no ratio, and the cell is left out.
 
     Returns
     -------
     pandas.DataFrame
-        Columns method, rule, groups, metric (``time`` or ``memory``), ratio, value and source.
+        Columns method, rule, groups, metric (``time`` or ``memory``), ratio, value, source,
+        dataset and side (pixels; missing where the table does not vary it).
     """
     import pandas as pd
 
     rows = []
-    for paper, table, metrics in (
-        ("fairdd", "T9", {"time_min": "time", "memory_mb": "memory"}),
-        ("cobra", "T13", {"time_ms": "time", "memory_mb": "memory"}),
+    for paper, name, table, metrics in (
+        ("fairdd", "FairDD", "T9", {"time_min": "time", "memory_mb": "memory"}),
+        ("fairdd", "FairDD", "T10", {"time_min": "time", "memory_mb": "memory"}),
+        ("cobra", "COBRA", "T13", {"time_ms": "time", "memory_mb": "memory"}),
+        ("cobra", "COBRA", "T14", {"time_ms": "time", "memory_mb": "memory"}),
     ):
         cells = published(paper=paper)
-        cells = cells[cells["table"] == table]
-        for printed, metric in metrics.items():
-            own = cells[cells["metric"] == printed]
-            vanilla = own[own["fairness"] == "vanilla"].set_index("distiller")["mean"]
-            for one in own[own["fairness"] != "vanilla"].itertuples():
-                rows.append(
-                    {
-                        "method": one.distiller,
-                        "rule": one.fairness,
-                        "groups": int(one.condition.removeprefix("groups=")),
-                        "metric": metric,
-                        "ratio": one.mean / vanilla[one.distiller],
-                        "value": one.mean,
-                        "source": f"{'FairDD' if paper == 'fairdd' else 'COBRA'} {table}",
-                    }
-                )
+        cells = cells[(cells["table"] == table) & cells["metric"].isin(metrics)]
+        told = [dict(x.split("=") for x in c.split(";") if x) for c in cells["condition"]]
+        cells = cells.assign(
+            side=[one.get("resolution") for one in told], groups=[one.get("groups") for one in told]
+        )
+        same = ["dataset", "distiller", "metric", "side"]
+        vanilla = cells[cells["fairness"] == "vanilla"][[*same, "mean"]]
+        rules = cells[cells["fairness"] != "vanilla"]
+        paired = rules.merge(vanilla, on=same, suffixes=("", "_vanilla"))
+        for one in paired.itertuples():
+            rows.append(
+                {
+                    "method": one.distiller,
+                    "rule": one.fairness,
+                    "groups": int(one.groups),
+                    "metric": metrics[one.metric],
+                    "ratio": one.mean / one.mean_vanilla,
+                    "value": one.mean,
+                    "source": f"{name} {table}",
+                    "dataset": one.dataset,
+                    "side": one.side,
+                }
+            )
     return pd.DataFrame(rows)
 
 
