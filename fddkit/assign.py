@@ -138,20 +138,55 @@ def assign_groups(
     FddkitError
         If the labels are not class numbers or an argument is outside its range.
     """
-    if target.ndim != 1 or target.is_floating_point() or (target < 0).any():
-        raise FddkitError("target must be one class number per image: int64 [N], none negative")
     group_counts(0, br, n_groups, proportions)  # mistakes are told even where there is no image
-    target = target.cpu()
-    n_classes = int(target.max()) + 1 if len(target) else 0
-    group = torch.empty_like(target, dtype=torch.int64)
-    for y, majority in enumerate(majority_group(n_classes, n_groups).tolist()):
-        draw = generator(seed, "groups", y)
-        rows = torch.where(target == y)[0]
-        rows = rows[torch.randperm(len(rows), generator=draw)]
-        minorities = torch.tensor([a for a in range(n_groups) if a != majority])
-        if shuffle_minorities and proportions is None:
-            minorities = minorities[torch.randperm(n_groups - 1, generator=draw)]
-        counts = group_counts(len(rows), br, n_groups, proportions, even)
-        dealt = torch.cat([torch.tensor([majority]), minorities])
-        group[rows] = dealt.repeat_interleave(torch.tensor(counts))
-    return group
+    ascending = not shuffle_minorities or proportions is not None
+    return Deck(target, n_groups, seed, ascending).deal(br, proportions, even)
+
+
+class Deck:
+    """The images of each class, shuffled once and ready to be dealt at any bias ratio.
+
+    Parameters
+    ----------
+    target : Tensor
+        int64 [N], the class of each image. There are ``target.max() + 1`` classes.
+    n_groups : int
+        Groups, at least two.
+    seed : int
+        Names the shuffle.
+    ascending : bool
+        Minorities in ascending order, rather than drawn.
+
+    Raises
+    ------
+    FddkitError
+        If the labels are not class numbers.
+    """
+
+    def __init__(self, target: Tensor, n_groups: int, seed: int, ascending: bool = False):
+        if target.ndim != 1 or target.is_floating_point() or (target < 0).any():
+            raise FddkitError("target must be one class number per image: int64 [N], none negative")
+        target = target.cpu()
+        self.n = len(target)
+        #: of each class: its images in the order they are dealt in, and the groups, majority first
+        self.rows: list[Tensor] = []
+        self.order: list[Tensor] = []
+        n_classes = int(target.max()) + 1 if self.n else 0
+        for y, majority in enumerate(majority_group(n_classes, n_groups).tolist()):
+            draw = generator(seed, "groups", y)
+            rows = torch.where(target == y)[0]
+            self.rows.append(rows[torch.randperm(len(rows), generator=draw)])
+            minorities = torch.tensor([a for a in range(n_groups) if a != majority])
+            if not ascending:
+                minorities = minorities[torch.randperm(n_groups - 1, generator=draw)]
+            self.order.append(torch.cat([torch.tensor([majority]), minorities]))
+
+    def deal(
+        self, br: float, proportions: Sequence[float] | None = None, even: bool = False
+    ) -> Tensor:
+        """Return the group of each image, int64 [N]; arguments as in `group_counts`."""
+        group = torch.empty(self.n, dtype=torch.int64)
+        for rows, order in zip(self.rows, self.order, strict=True):
+            counts = group_counts(len(rows), br, len(order), proportions, even)
+            group[rows] = order.repeat_interleave(torch.tensor(counts))
+        return group

@@ -1,19 +1,18 @@
 """Loading: originals from the catalogue, groups dealt by a bias ratio, images painted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from . import bias
+from .canvas import Canvas, group_names, move, prepare
 from .catalogue import CATALOGUE, DatasetInfo
 from .errors import FddkitError, unknown
 from .grouped import GroupedDataset
-from .options import GAP_OPTIONS, OFFSET_OPTIONS, check_number, numbers, resolve
-from .rng import derive
+from .options import check_number, numbers, resolve
 
 _GAP_BR = 0.8  # COBRA's SKEW in the experiments with GAP
 
@@ -83,6 +82,77 @@ def load(
     if br is None:
         br = entry.default_br if gap is None else _GAP_BR
     check_number("br", br, Real)
+    arguments = _arguments(entry, seed, gap, offset, proportions, options)
+    bias.group_counts(0, br, len(group_names(entry, gap)), arguments["proportions"])
+    if download and not entry.on_disk(root):
+        entry.source.download(root)
+    _require(entry, root)
+    train, test = (
+        prepare(entry, split, entry.originals(root, split, arguments["seed"]), arguments)
+        for split in ("train", "test")
+    )
+    br = float(br)
+    return train.at(br), test.balanced(entry.paired or gap is not None, br)
+
+
+class Originals:
+    """The originals of a training set, read once and painted with one bias after the other.
+
+    Parameters
+    ----------
+    name : str
+        One of `catalogue`.
+    seed : int
+        As in `load`.
+    root : path-like
+        The folder with the raw data.
+
+    Raises
+    ------
+    FddkitError
+        If the name is unknown, or data is missing or corrupt.
+    """
+
+    def __init__(self, name: str, seed: int = 0, root: str | Path = "data"):
+        check_number("seed", seed, Integral)
+        self.entry, self.seed = _entry(name), int(seed)
+        _require(self.entry, root)
+        self._read = self.entry.originals(root, "train", self.seed)
+
+    def canvas(self, gap: int | None = None, offset: float = 0.0, **options: Any) -> Canvas:
+        """Return what `load` paints its training set on.
+
+        Parameters
+        ----------
+        gap : int, optional
+            As in `load`.
+        offset : float
+            As in `load`.
+        **options
+            As in `load`.
+
+        Returns
+        -------
+        Canvas
+
+        Raises
+        ------
+        FddkitError
+            If an option is unknown or a value is outside its range.
+        """
+        arguments = _arguments(self.entry, self.seed, gap, offset, None, options)
+        return prepare(self.entry, "train", self._read, arguments)
+
+
+def _arguments(
+    entry: DatasetInfo,
+    seed: int,
+    gap: int | None,
+    offset: float,
+    proportions: Sequence[float] | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """Check everything but the bias ratio, before any file is read, and return it as plain data."""
     check_number("seed", seed, Integral)
     check_number("offset", offset, Real)
     if gap is not None:
@@ -91,22 +161,15 @@ def load(
     if proportions is not None:
         proportions = numbers("proportions", proportions, float)
     arguments = {
-        "br": float(br),
         "seed": int(seed),
         "gap": gap,
         "offset": float(offset),
         "proportions": proportions,
         **resolve(options, entry, gap, offset),
     }
-    # mistakes are told before any file is read
-    bias.group_counts(0, br, len(_group_names(entry, gap)), arguments["proportions"])
     blank, one = torch.zeros(1, *entry.shape, dtype=torch.uint8), torch.ones(1, dtype=torch.int64)
-    _move(blank, one, one, 0, arguments)
-    if download and not entry.on_disk(root):
-        entry.source.download(root)
-    _require(entry, root)
-    train, test = (_build(entry, split, root, arguments) for split in ("train", "test"))
-    return train, test
+    move(blank, one, one, 0, arguments)
+    return arguments
 
 
 def reload(
@@ -175,71 +238,3 @@ def _require(entry: DatasetInfo, root: str | Path) -> None:
             f"{missing[0].parent.resolve()}; get it with `fddkit datasets --download {entry.name} "
             f"--root {root}`, or use a set that needs no download: {free}"
         )
-
-
-def _build(
-    entry: DatasetInfo, split: str, root: str | Path, arguments: dict[str, Any]
-) -> GroupedDataset:
-    """Return one split: originals, groups, paint."""
-    originals, target = entry.originals(root, split, arguments["seed"])
-    gap = arguments["gap"]
-    group_names = _group_names(entry, gap)
-    n_groups, index = len(group_names), torch.arange(len(target))
-    seed = derive(arguments["seed"], split)
-    if split == "test" and (entry.paired or gap is not None):
-        index = index.repeat(n_groups)
-        group = torch.arange(n_groups).repeat_interleave(len(target))
-    else:
-        br, proportions = 1 / n_groups, None
-        if split == "train":
-            br, proportions = arguments["br"], arguments["proportions"]
-        group = bias.assign_groups(target, br, n_groups, seed, proportions, entry.even)
-    paint = _painter(entry, originals, seed, arguments)
-    return GroupedDataset(
-        images=paint(index, group),
-        target=target[index],
-        group=group,
-        name=entry.name,
-        target_names=entry.target_names,
-        group_names=group_names,
-        mean=entry.mean,
-        std=entry.std,
-        info={"dataset": entry.name, "split": split, **arguments},
-        index=index,
-        paint=paint,
-    )
-
-
-def _group_names(entry: DatasetInfo, gap: int | None) -> tuple[str, ...]:
-    return entry.group_names if gap is None else ("plain", f"GAP {gap}")
-
-
-def _painter(
-    entry: DatasetInfo, originals: Tensor, seed: int, arguments: dict[str, Any]
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the function that draws originals as members of groups."""
-    own = {name: arguments[name] for name in entry.options}
-
-    def paint(index: Tensor, group: Tensor) -> Tensor:
-        index, group = index.cpu(), group.cpu()
-        plain = group if arguments["gap"] is None else torch.full_like(group, entry.plain)
-        images = entry.inject(originals[index], plain, **own)
-        return _move(images, index, group, seed, arguments)
-
-    return paint
-
-
-def _move(
-    images: Tensor, index: Tensor, group: Tensor, seed: int, arguments: dict[str, Any]
-) -> Tensor:
-    """Apply what comes after a set's own injection: GAP to group 1, the offset to all but 0."""
-    for_gap, for_offset = (
-        {name.removeprefix(prefix): arguments[name] for name in known if name in arguments}
-        for prefix, known in (("gap_", GAP_OPTIONS), ("offset_", OFFSET_OPTIONS))
-    )
-    if arguments["gap"] is not None:
-        moved = group == 1
-        images[moved] = bias.gap(images[moved], arguments["gap"], index[moved], seed, **for_gap)
-    if arguments["offset"]:
-        images = bias.semantic_offset(images, group, arguments["offset"], **for_offset)
-    return images
