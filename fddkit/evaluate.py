@@ -1,6 +1,6 @@
 """Train fresh networks on a set, test them, and keep only what they counted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -31,6 +31,7 @@ def evaluate(
     protocol: str | None = None,
     device: torch.device | str | None = None,
     progress: bool = True,
+    callback: Callable[[int, int], object] | None = None,
     **overrides: object,
 ) -> FairnessReport:
     """Train fresh networks on a set and count what they predict on the test set.
@@ -60,6 +61,8 @@ def evaluate(
         By default a GPU where there is one.
     progress : bool
         Show a bar.
+    callback : callable, optional
+        Called after every epoch with the epochs done and to do, of all networks together.
     **overrides
         Fields of `fddkit.training.Recipe`, e.g. ``epochs=100``; None leaves the preset's value.
 
@@ -96,20 +99,25 @@ def evaluate(
     tests = [one.to(device) for one in tests if one is not None]
     runs = [(name, repeat) for name in names for repeat in range(chosen.repeats)]
     counts = [[] for _ in tests]
+    epochs, total = 0, len(runs) * (chosen.epochs + (chosen.schedule == "half"))
     with (
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-        tqdm(
-            total=len(runs) * (chosen.epochs + (chosen.schedule == "half")),
-            unit="epoch",
-            disable=not progress,
-        ) as bar,
+        tqdm(total=total, unit="epoch", disable=not progress) as bar,
     ):
+
+        def tick() -> None:
+            nonlocal epochs
+            epochs += 1
+            bar.update()
+            if callback:
+                callback(epochs, total)
+
         for name, repeat in runs:
             bar.set_description(f"{name} {repeat + 1}/{chosen.repeats}")
             own = derive(seed, "evaluate", name, repeat)
             size = own_size(name, chosen.width, chosen.depth)
             net = build(name, test.shape, test.n_classes, own, *size).to(device)
-            fit(net, images, target, chosen, own, test.normalise, bar.update, group)
+            fit(net, images, target, chosen, own, test.normalise, tick, group)
             for one, kept in zip(tests, counts, strict=True):
                 kept.append(_count(net, one))
     config = {

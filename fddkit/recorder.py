@@ -7,6 +7,27 @@ from .distill import Progress
 from .grouped import GroupedDataset
 
 
+def pixels(train: GroupedDataset, images: Tensor) -> Tensor:
+    """Return synthetic images as they are looked at.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set, whose normalisation the images have.
+    images : Tensor
+        float32 [M, C, H, W], normalised.
+
+    Returns
+    -------
+    Tensor
+        float32 [M, C, H, W] in [0, 1].
+    """
+    if train.whitening is not None:
+        images = train.whitening.invert(images)
+    mean, std = (torch.tensor(x)[:, None, None] for x in (train.mean, train.std))
+    return (images * std + mean).clamp(0, 1)
+
+
 class Recorder:
     """A callback of `fddkit.distill` that keeps the images of every call, as pixels.
 
@@ -36,11 +57,7 @@ class Recorder:
 
     def __call__(self, progress: Progress) -> None:
         """Keep what the images are now."""
-        train, images = self._train, progress.images
-        if train.whitening is not None:
-            images = train.whitening.invert(images)
-        mean, std = (torch.tensor(x)[:, None, None] for x in (train.mean, train.std))
-        self.frames[progress.iteration] = (images * std + mean).clamp(0, 1)
+        self.frames[progress.iteration] = pixels(self._train, progress.images)
         self.losses[progress.iteration] = progress.loss
 
     def at(self, iterations: list[int]) -> list[Tensor]:

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..metrics import Summary
-from ..theory import GroupStatistics, aims, worst
+from ..theory import GroupStatistics, aims, plane, worst
 from .style import WIDTH, Figure, colour, group_colours, new, styled
 
 MARKERS = {"vanilla": "X", "fairdd": "P", "cobra": "P", "minimax": "D"}
@@ -48,9 +47,7 @@ def targets(
     for ax, y in zip(figure.subplots(1, len(classes), squeeze=False)[0], classes, strict=True):
         here = stats.present[y]
         points = stats.points[y, here]
-        middle = points.mean(0)
-        axes = torch.linalg.svd(points - middle, full_matrices=False).Vh[:2]
-        axes = torch.cat([axes, axes.new_zeros(2 - len(axes), axes.shape[1])])
+        middle, axes = plane(stats, y)
         at = ((points - middle) @ axes.mT).numpy()
         names = [name for name, there in zip(group_names, here.tolist(), strict=True) if there]
         size = 25 + 500 * stats.shares[y, here].numpy()

@@ -66,6 +66,33 @@ def residuals(stats: GroupStatistics, centre: Tensor) -> Tensor:
     return lengths.masked_fill(~stats.present, torch.nan)
 
 
+def plane(stats: GroupStatistics, y: int) -> tuple[Tensor, Tensor]:
+    """Return the plane in which the groups of a class spread most.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    y : int
+        The class.
+
+    Returns
+    -------
+    middle : Tensor
+        float64 [features], the mean of the groups.
+    axes : Tensor
+        float64 [2, features]: where ``p`` lies in the plane is ``axes @ (p - middle)``. An axis
+        along which nothing spreads (fewer than three groups) is zero.
+    """
+    points = stats.points[y, stats.present[y]]
+    middle = points.mean(0)
+    axes = torch.linalg.svd(points - middle, full_matrices=False).Vh[: min(2, len(points) - 1)]
+    axes = torch.cat([axes, axes.new_zeros(2 - len(axes), axes.shape[1])])
+    # a singular vector has no sign of its own; without one the picture would flip between draws
+    strongest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
+    return middle, axes * torch.where(strongest < 0, -1.0, 1.0)
+
+
 def worst(stats: GroupStatistics, centre: Tensor) -> Tensor:
     """Return the largest residual of each class; float64 [classes], NaN for fewer than two groups.
 

@@ -1,0 +1,199 @@
+"""The explorer's other process: it distils and evaluates, and says how far it is.
+
+A process and not a thread, so that sliders stay quick while it computes, that it can be stopped
+wherever it is, and that nothing of it stays in the kernel's memory.
+"""
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from .choice import Choice
+
+_BETWEEN = 0.15  # seconds between two frames: as fast as one can look
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the worker is told to do.
+
+    Attributes
+    ----------
+    choice : Choice
+        What to distil.
+    root, folder : str
+        Of the raw data, and of what is saved.
+    repeats : int
+        Networks to train on the set.
+    """
+
+    choice: Choice
+    root: str
+    folder: str
+    repeats: int
+
+    @property
+    def out(self) -> Path:
+        """Where the set is saved; its report lies beside it."""
+        return Path(self.folder) / f"{self.choice.name}.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """Where the report is saved; the same set tested by more networks is another one."""
+        return self.out.with_suffix(f".x{self.repeats}.json")
+
+
+class _Link:
+    """The worker's end of the pipe, which an interrupt never leaves with half a message."""
+
+    def __init__(self, pipe: Connection):
+        self.pipe = pipe
+        self.working = self.sending = self.asked = self.over = False
+        self._last = 0.0
+
+    def interrupt(self, *_: object) -> None:
+        """Stop the work, if there is any; a signal's handler."""
+        if not self.working:
+            return
+        if self.sending:
+            self.asked = True
+        else:
+            raise KeyboardInterrupt
+
+    def send(self, kind: str, **content: Any) -> None:
+        """Send a message whole."""
+        self.sending = True
+        try:
+            self.pipe.send((kind, content))
+        finally:
+            self.sending = False
+        if self.asked:
+            self.asked = False
+            raise KeyboardInterrupt
+
+    def due(self) -> bool:
+        """Return whether it is time for another frame."""
+        if time.monotonic() - self._last < _BETWEEN:
+            return False
+        self._last = time.monotonic()
+        return True
+
+    def obey(self) -> None:
+        """Do what was asked for since: stop, or wait until it may go on."""
+        paused = False
+        while paused or self.pipe.poll():
+            word = self.pipe.recv()
+            self.over = word == "end"
+            if word in ("stop", "end"):
+                raise KeyboardInterrupt
+            if (word == "pause") != paused:
+                paused = word == "pause"
+                self.send("paused" if paused else "resumed")
+
+
+def serve(pipe: Connection) -> None:
+    """Work until told to end, or the other end of the pipe is closed.
+
+    Parameters
+    ----------
+    pipe : Connection
+        Brings orders and the words ``stop``, ``pause``, ``resume`` and ``end``; takes messages.
+    """
+    link = _Link(pipe)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, link.interrupt)
+    from . import datasets, distill, evaluate  # noqa: F401  (what takes seconds, before any order)
+
+    datasets.load("digits")
+    link.send("ready")
+    with suppress(EOFError, OSError):  # the other end is closed
+        while True:
+            order = pipe.recv()
+            if isinstance(order, Order):
+                _answer(link, order)
+            if order == "end" or link.over:
+                return  # any other word came after the work was done
+
+
+def _die_with_parent() -> None:
+    """End at once when the kernel ends, however it ends; what is being written stays unwritten."""
+    parent_process().join()
+    os._exit(1)
+
+
+def _answer(link: _Link, order: Order) -> None:
+    """Carry out an order, and say how it ended."""
+    from .errors import FddkitError
+
+    try:
+        link.working = True
+        try:
+            found = _work(link, order)
+        finally:
+            link.working = False
+        link.send("finished", **found)
+    except KeyboardInterrupt:
+        link.send("stopped")
+    except (FddkitError, MemoryError) as error:
+        link.send("failed", error=str(error) or "there is not enough memory; take a smaller preset")
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # the reader of the message can do without a traceback
+        link.send("failed", error=f"{type(error).__name__}: {error}")
+
+
+def _work(link: _Link, order: Order) -> dict[str, Any]:
+    """Distil and evaluate."""
+    from .datasets import load
+    from .distill import Progress, distill
+    from .evaluate import evaluate
+    from .recorder import pixels
+
+    choice = order.choice
+    link.send("stage", stage="reading the data")
+    train, test = load(**choice.data(order.root))
+    link.send("stage", stage="distilling")
+
+    def look(progress: Progress) -> None:
+        link.obey()
+        last = progress.iteration == progress.iterations
+        if link.due() or progress.iteration == 1 or last:
+            frame = (pixels(train, progress.images) * 255).round().byte().numpy()
+            link.send(
+                "frame",
+                step=progress.iteration,
+                total=progress.iterations,
+                loss=progress.loss,
+                frame=frame,
+            )
+
+    own = {} if choice.baseline else {"sampling": choice.sampling}
+    made = {"method": choice.method, "fairness": choice.fairness, "ipc": choice.ipc}
+    quiet = {"preset": choice.preset, "seed": choice.seed, "progress": False}
+    keep = None if choice.baseline else order.out
+    order.out.parent.mkdir(parents=True, exist_ok=True)
+    # the whole set is as large as the training set: it is looked at and not saved
+    data = train
+    if choice.method != "whole":
+        data = distill(
+            train, **made, **quiet, **own, out=keep, callback=look, every=1, checkpoint_seconds=5
+        )
+        if keep is None:
+            data.save(order.out)
+    link.send("stage", stage="training networks on it")
+
+    def count(done: int, total: int) -> None:
+        link.obey()
+        if link.due() or done == total:
+            link.send("tested", done=done, total=total)
+
+    report = evaluate(data, test, repeats=order.repeats, **quiet, callback=count)
+    report.save(order.report)
+    return {"out": None if data is train else str(order.out), "report": str(order.report)}
