@@ -44,7 +44,7 @@ __all__ = [
 # what needs matplotlib, pandas or papermill is imported when it is first named
 _LAZY = (
     *("colours", "coverage", "experiments", "factorial", "features", "papers", "plots"),
-    *("probes", "projections", "report", "theory"),
+    *("probes", "projections", "report", "theory", "widgets"),
 )
 
 

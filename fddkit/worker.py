@@ -149,6 +149,18 @@ def _answer(link: _Link, order: Order) -> None:
         link.send("failed", error=f"{type(error).__name__}: {error}")
 
 
+def _known(path: Path, data: Any) -> Any:
+    """Return the report that is saved, if it is that of this very set."""
+    from .errors import FddkitError
+    from .fairness import FairnessReport
+
+    own = getattr(data, "config", None) or {"dataset": data.info}
+    with suppress(FddkitError):
+        report = FairnessReport.load(path)
+        return report if report.config.get("data") == own else None
+    return None
+
+
 def _work(link: _Link, order: Order) -> dict[str, Any]:
     """Distil and evaluate."""
     from .datasets import load
@@ -194,6 +206,8 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
         if link.due() or done == total:
             link.send("tested", done=done, total=total)
 
-    report = evaluate(data, test, repeats=order.repeats, **quiet, callback=count)
-    report.save(order.report)
+    report = _known(order.report, data)
+    if report is None:
+        report = evaluate(data, test, repeats=order.repeats, **quiet, callback=count)
+        report.save(order.report)
     return {"out": None if data is train else str(order.out), "report": str(order.report)}

@@ -16,8 +16,8 @@ from torch import Tensor
 from ..plots import colour, group_colours, mosaic
 from ..theory import GroupStatistics, aims, plane, residuals, worst
 
-_INK = "var(--jp-content-font-color1, #222)"  # follows JupyterLab's theme
-_FAINT = "var(--jp-content-font-color3, #888)"
+INK = "var(--jp-content-font-color1, #222)"  # follows JupyterLab's theme
+FAINT = "var(--jp-content-font-color3, #888)"
 _SIDE = 300  # of the plane, in CSS pixels
 
 
@@ -66,7 +66,7 @@ def picture(image: Tensor, alt: str, width: int = 48, title: str = "") -> str:
     data = base64.b64encode(png(image[None], 1)).decode()
     return (
         f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" title="{escape(title)}" '
-        f'style="width:{width}px;image-rendering:pixelated;border:1px solid {_FAINT}">'
+        f'style="width:{width}px;image-rendering:pixelated;border:1px solid {FAINT}">'
     )
 
 
@@ -109,7 +109,7 @@ def group_table(counts: Tensor, target_names: Sequence[str], group_names: Sequen
         )
     return (
         f'<table aria-label="images of each class (row) and group (column)" '
-        f'style="border-collapse:separate;border-spacing:1px;color:{_INK};line-height:1.35">'
+        f'style="border-collapse:separate;border-spacing:1px;color:{INK};line-height:1.35">'
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
 
@@ -154,7 +154,7 @@ def geometry(
         x, up = place(point)
         drawn.append(
             f'<circle cx="{x:.1f}" cy="{up:.1f}" r="{3 + 14 * share**0.5:.1f}" fill="{ink}" '
-            f'stroke="{_INK}" stroke-width="0.8" fill-opacity="0.9">'
+            f'stroke="{INK}" stroke-width="0.8" fill-opacity="0.9">'
             f"<title>{escape(name)}: {100 * share:.1f}% of the class</title></circle>"
         )
     lengths = {rule: residuals(stats, centre)[y] for rule, centre in aims(stats).items()}
@@ -173,7 +173,7 @@ def geometry(
         )
     return (
         f'<svg role="img" aria-label="{escape(title)}" width="{_SIDE}" height="{_SIDE}" '
-        f'viewBox="0 0 {_SIDE} {_SIDE}" style="border:1px solid {_FAINT};max-width:100%">'
+        f'viewBox="0 0 {_SIDE} {_SIDE}" style="border:1px solid {FAINT};max-width:100%">'
         f"{''.join(drawn)}</svg>"
     )
 
@@ -226,7 +226,7 @@ def targets(stats: GroupStatistics, y: int, group_names: Sequence[str], chosen: 
             f'<td style="text-align:right">{_number(float(everywhere))}</td></tr>'
         )
     return (
-        f'<table style="color:{_INK};font-size:12px;border-spacing:6px 1px">'
+        f'<table style="color:{INK};font-size:12px;border-spacing:6px 1px">'
         "<thead><tr><th></th><th>target of</th>"
         '<th title="distance from the target to the group that it leaves furthest away">'
         "worst residual</th><th>group</th>"

@@ -1,0 +1,182 @@
+"""The story of the workbench in five steps, with a guess before each answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import ipywidgets as w
+
+from ..choice import Choice
+from ..fairness import FairnessReport
+from ..jobs import Job
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the story.
+
+    Attributes
+    ----------
+    title, question, answer : str
+        What it is called, what to think about, and what to say once the number is known.
+    changes : dict
+        Fields of the choice that it sets.
+    """
+
+    title: str
+    question: str
+    answer: str
+    changes: dict[str, object]
+
+
+STEPS = (
+    Step(
+        "1 · A biased world",
+        "Every class has its own colour: three of four images wear it. A network is trained on "
+        "<b>all</b> of them. Its test images wear every colour equally often. By how many points "
+        "does recognition differ between the best and the worst colour, on average over classes?",
+        "This is the bias that the data itself teaches.",
+        {"method": "whole", "gap": None, "br": 0.75},
+    ),
+    Step(
+        "2 · Distil it",
+        "Now condense the set into ten images a class, without a thought for groups. The shares of "
+        "the groups stay as they were. Does the unfairness stay as it was, too?",
+        "Distillation amplifies bias: the mean of a class is the mean of its majority, and little "
+        "else fits into ten images.",
+        {"method": "dm", "fairness": "vanilla", "gap": None, "br": 0.75, "ipc": 10},
+    ),
+    Step(
+        "3 · Match every group",
+        "FairDD matches the mean of every group of a class at once, each with the same weight. "
+        "What is left of the unfairness, and what does it cost in accuracy?",
+        "The images carry all colours now, so that colour tells nothing about the class.",
+        {"method": "dm", "fairness": "fairdd", "gap": None, "br": 0.75, "ipc": 10},
+    ),
+    Step(
+        "4 · Match their barycentre",
+        "COBRA matches one point: the centre of the groups. The papers report different numbers "
+        "for the two. What do you expect here?",
+        "Under squared error the two draw the images the same way; they differ in the length of "
+        "the step (notebook 02 shows it, 04 takes it apart).",
+        {"method": "dm", "fairness": "cobra", "gap": None, "br": 0.75, "ipc": 10},
+    ),
+    Step(
+        "5 · Take the separation away",
+        "Four of five images of a class are in one group again, and nothing is done for fairness. "
+        "But at GAP 0 the two groups look alike. How unfair is it now?",
+        "Bias is a product: of how unequal groups are in number, and of how different they look. "
+        "Raise GAP, one step at a time, and distil again.",
+        {"method": "dm", "fairness": "vanilla", "gap": 0, "br": 0.8, "ipc": 10},
+    ),
+)
+
+
+class Classroom:
+    """Guess DEO_A, then see it.
+
+    Parameters
+    ----------
+    apply : callable
+        Moves the controls to a choice.
+    chosen : callable
+        Returns the present choice.
+    submit : callable
+        Queues a choice and returns its job.
+    revealed : callable
+        Called with a job whose result need not be hidden any more.
+
+    Attributes
+    ----------
+    box : Widget
+        What is displayed.
+    """
+
+    def __init__(
+        self,
+        apply: Callable[[Choice], object],
+        chosen: Callable[[], Choice],
+        submit: Callable[[Choice], Job],
+        revealed: Callable[[Job], object],
+    ):
+        self._apply, self._chosen, self._submit = apply, chosen, submit
+        self._revealed = revealed
+        self._report: FairnessReport | None = None
+        self._job: Job | None = None
+        self._errors: dict[int, float] = {}
+        self.steps = w.ToggleButtons(
+            options=[(step.title, i) for i, step in enumerate(STEPS)],
+            tooltips=[step.title for step in STEPS],
+            style={"button_width": "170px"},
+        )
+        self.question = w.HTML()
+        self.guess = w.IntSlider(
+            value=50,
+            min=0,
+            max=100,
+            description="your guess of DEO_A (points)",
+            tooltip="The gap between the best and worst recognised group, averaged over classes",
+            style={"description_width": "190px"},
+            layout=w.Layout(width="480px"),
+        )
+        self.run = w.Button(description="Set up and run", tooltip="Move the controls and distil")
+        self.reveal = w.Button(description="Reveal", tooltip="Compare the guess with what came out")
+        self.answer = w.HTML()
+        self.run.on_click(lambda _: self._begin())
+        self.reveal.on_click(lambda _: self._tell())
+        self.steps.observe(lambda _: self._ask(), "value")
+        self.box = w.VBox(
+            [self.steps, self.question, self.guess, w.HBox([self.run, self.reveal]), self.answer]
+        )
+        self._ask()
+
+    @property
+    def step(self) -> Step:
+        """The step that is asked about."""
+        return STEPS[self.steps.value]
+
+    def hides(self, job: Job) -> bool:
+        """Return whether the result of a job is not to be shown before the guess."""
+        return job is self._job
+
+    def _ask(self) -> None:
+        self.question.value = f'<p style="max-width:640px">{self.step.question}</p>'
+        self.answer.value = ""
+        self.reveal.disabled, self.guess.disabled = True, False
+        self._let_go()
+
+    def _let_go(self) -> None:
+        job, self._job, self._report = self._job, None, None
+        if job is not None:
+            self._revealed(job)
+
+    def _begin(self) -> None:
+        choice = self._chosen().with_(dataset="digits", br=1.0).with_(**self.step.changes)
+        self._let_go()
+        self._apply(choice)
+        self._job = self._submit(choice)
+        self.answer.value = "<i>The run goes on in the tab “Distil”; make your guess.</i>"
+
+    def finished(self, job: Job, report: FairnessReport) -> None:
+        """Take up the result of the step's run."""
+        if job is self._job:
+            self._report = report
+            self.reveal.disabled = False
+            self.answer.value = "<i>The answer is there. Is your guess?</i>"
+
+    def _tell(self) -> None:
+        report = self._report
+        if report is None:
+            return
+        used = report.counterfactual or report
+        truth, floor = used.deo_a.mean, used.deo_a.noise_floor
+        off = abs(self.guess.value - truth)
+        self._errors[self.steps.value] = off
+        mean = sum(self._errors.values()) / len(self._errors)
+        self.guess.disabled = self.reveal.disabled = True
+        self.answer.value = (
+            f'<p style="max-width:640px">DEO_A is <b>{truth:.1f}</b> points (accuracy '
+            f"{used.accuracy.mean:.1f}%); a fair network would show {floor:.1f} on this test. You "
+            f"guessed {self.guess.value}, {off:.0f} off; on average {mean:.0f} over "
+            f"{len(self._errors)} of {len(STEPS)} steps. {self.step.answer}</p>"
+        )
+        self._let_go()

@@ -1,0 +1,182 @@
+"""The controls of the explorer: what they say together is one `fddkit.choice.Choice`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ipywidgets as w
+import traitlets
+
+from ..catalogue import CATALOGUE
+from ..choice import Choice
+from ..errors import FddkitError
+from ..methods import METHODS
+from ..sampling import SAMPLING
+from ..targets import RULES
+
+IPCS = (1, 2, 3, 5, 10, 20, 50)
+_WIDE = {"layout": w.Layout(width="330px"), "style": {"description_width": "80px"}}
+
+
+class Controls(traitlets.HasTraits):
+    """Menus and sliders.
+
+    Parameters
+    ----------
+    choice : Choice
+        What they say first.
+    root : str
+        The folder with the raw data; sets that are not there cannot be chosen.
+
+    Attributes
+    ----------
+    choice : Choice
+        What they say now; observe it. Setting it moves the controls, with one event for all.
+    box : Widget
+        What is displayed.
+    """
+
+    choice = traitlets.Instance(Choice)
+
+    def __init__(self, choice: Choice, root: str = "data"):
+        here = [(f"{n}: {e.title}", n) for n, e in CATALOGUE.items() if e.on_disk(root)]
+        self.dataset = w.Dropdown(
+            options=here,
+            description="data set",
+            tooltip="Sets that are not on this disk are missing; fddkit datasets --download NAME",
+            **_WIDE,
+        )
+        self.bias = w.Dropdown(
+            options=[("the set's own groups", False), ("two groups, GAP apart", True)],
+            description="bias",
+            tooltip="Groups by colour (or as the set has them), or COBRA's: as it is, and moved",
+            **_WIDE,
+        )
+        self.gap = w.IntSlider(
+            min=0,
+            max=4,
+            description="GAP",
+            tooltip="How different the second group looks: 0 alike, 1 other colours ... 4 turned",
+            **_WIDE,
+        )
+        self.br = w.FloatSlider(
+            min=0.1,
+            max=1,
+            step=0.01,
+            readout_format=".2f",
+            description="BR",
+            tooltip="Bias ratio: the share of each class that its majority group has",
+            **_WIDE,
+        )
+        self.ipc = w.SelectionSlider(
+            options=IPCS,
+            value=10,
+            description="IPC",
+            tooltip="Images per class: how small the distilled set is",
+            **_WIDE,
+        )
+        self.method = w.Dropdown(
+            options=[*METHODS, "random", "whole"],
+            description="distiller",
+            tooltip="What is matched: embeddings (dm), gradients (dc, dsa, idc, dream), layers "
+            "(cafe), trajectories (mtt); random and whole are baselines",
+            **_WIDE,
+        )
+        self.fairness = w.Dropdown(
+            options=list(RULES),
+            description="rule",
+            tooltip="What the groups are turned into: vanilla follows the majority, fairdd matches "
+            "every group, cobra their barycentre, minimax the worst-off",
+            **_WIDE,
+        )
+        self.sampling = w.Dropdown(
+            options=SAMPLING,
+            description="sampling",
+            tooltip="Real batches: drawn from the class as it is, or an equal share of each group",
+            **_WIDE,
+        )
+        self.seed = w.BoundedIntText(
+            min=0, max=9999, description="seed", tooltip="Of everything that is drawn", **_WIDE
+        )
+        self.preset = w.Dropdown(
+            options=["smoke", "quick", "paper"],
+            description="preset",
+            tooltip="smoke: a second or two, quick: under a minute on digits, paper: hours",
+            **_WIDE,
+        )
+        self.message = w.HTML()
+        names = ("dataset", "bias", "gap", "br", "ipc", "method", "fairness", "sampling", "seed")
+        self._widgets = [getattr(self, name) for name in (*names, "preset")]
+        self.box = w.VBox([*self._widgets, self.message])
+        self._quiet = False
+        self.apply(choice)
+        for widget in self._widgets:
+            widget.observe(self._moved, "value")
+
+    def apply(self, choice: Choice) -> None:
+        """Move the controls to a choice."""
+        with self._silence():
+            if choice.dataset not in [name for _, name in self.dataset.options]:
+                raise FddkitError(
+                    f"{choice.dataset} is not on this disk; get it with `fddkit datasets "
+                    f"--download {choice.dataset}`, or choose digits"
+                )
+            self._fit(choice)
+            self.dataset.value, self.bias.value = choice.dataset, choice.gap is not None
+            self.gap.value = choice.gap or 0
+            if choice.ipc not in self.ipc.options:
+                self.ipc.options = sorted({*self.ipc.options, choice.ipc})
+            self.br.value, self.ipc.value, self.method.value = choice.br, choice.ipc, choice.method
+            self.fairness.value, self.sampling.value = choice.fairness, choice.sampling
+            self.seed.value, self.preset.value = choice.seed, choice.preset
+        self.choice = choice
+
+    def _fit(self, choice: Choice) -> None:
+        """Offer what the choice leaves open."""
+        self.br.min = choice.balance
+        self.gap.disabled = choice.gap is None
+        rules = list(RULES)
+        if not choice.baseline:
+            rules = [rule for rule in RULES if rule not in METHODS[choice.method].lacks]
+        if list(self.fairness.options) != rules:
+            self.fairness.options = rules
+        self.fairness.disabled = self.sampling.disabled = choice.baseline
+        self.ipc.disabled = choice.method == "whole"
+
+    def _moved(self, _: object) -> None:
+        """Read the controls, and say so if that is something new."""
+        if self._quiet:
+            return
+        try:
+            choice = self._read()
+        except FddkitError as error:  # nothing that a menu offers, but nothing is lost if it comes
+            self.message.value = str(error)
+            return
+        self.message.value = ""
+        with self._silence():
+            self._fit(choice)
+            self.br.value, self.fairness.value = choice.br, choice.fairness
+        self.choice = choice
+
+    def _read(self) -> Choice:
+        rule, method = self.fairness.value, self.method.value
+        if method in METHODS and rule in METHODS[method].lacks:
+            rule = "vanilla"
+        return Choice(ipc=1).with_(
+            dataset=self.dataset.value,
+            gap=self.gap.value if self.bias.value else None,
+            br=round(self.br.value, 4),
+            ipc=self.ipc.value,
+            method=method,
+            fairness=rule,
+            sampling=self.sampling.value,
+            seed=self.seed.value,
+            preset=self.preset.value,
+        )
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before

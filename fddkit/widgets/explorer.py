@@ -1,0 +1,227 @@
+"""The explorer: one choice, and everything that follows from it."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+
+from .. import plots
+from ..bench import Bench
+from ..choice import Choice
+from ..fairness import FairnessReport
+from ..jobs import Job, Jobs
+from ..plots import Figure
+from . import results
+from .classroom import Classroom
+from .controls import Controls
+from .distil import Distil
+from .frontend import interactive
+from .inspector import Inspector
+from .live import Live
+from .past import Past
+
+_TABS = ("Distil", "Look at an image", "Compare", "Classroom", "Finished runs", "Take away")
+
+
+class Explorer:
+    """Drag BR, IPC and GAP, distil, compare.
+
+    Parameters
+    ----------
+    choice : Choice, optional
+        What it opens with.
+    root : str
+        The folder with the raw data.
+    reports : path-like
+        The folder of all runs; what is distilled here goes to ``explore`` in it.
+    repeats : int
+        Networks trained on each set.
+    live : bool, optional
+        Whether to show widgets, or figures in their place; by default what `interactive` finds.
+
+    Attributes
+    ----------
+    live : bool
+        Whether somebody is there to drag a slider.
+    controls, panels, distil, inspector, classroom, past
+        The parts.
+    found : dict of str to FairnessReport
+        Title and report of every run that has finished.
+    """
+
+    def __init__(
+        self,
+        choice: Choice | None = None,
+        root: str = "data",
+        reports: str | os.PathLike = "reports",
+        repeats: int = 2,
+        live: bool | None = None,
+    ):
+        self.live = interactive() if live is None else live
+        self.root = root
+        self.found: dict[str, FairnessReport] = {}
+        self._done: dict[str, Job] = {}
+        self.bench = Bench(root)
+        self.controls = Controls(choice or Choice(), root)
+        folder = Path(reports) / "explore"
+        self.jobs = Jobs(folder, root, repeats, changed=self._changed)
+        self.panels = Live(self.bench)
+        self.inspector = Inspector(self.bench)
+        self.classroom = Classroom(
+            self.controls.apply, lambda: self.choice, self._submit, self._revealed
+        )
+        self.distil = Distil(self.jobs, lambda: self.choice, self._finished, self.classroom.hides)
+        self.past = Past(str(reports))
+        self.compare, self.scatter = w.HTML(results.table({})), w.Image(format="png")
+        self.scatter.layout = w.Layout(width="440px", display="none")
+        self.cell, self.command = (
+            w.Textarea(layout=w.Layout(width="640px", height=height))
+            for height in ("190px", "70px")
+        )
+        self.tabs = w.Tab([self._tab(name) for name in _TABS], titles=_TABS)
+        self.box = w.VBox(
+            [
+                w.HBox(
+                    [self.controls.box, self.panels.box],
+                    layout=w.Layout(flex_flow="row wrap", grid_gap="18px"),
+                ),
+                self.tabs,
+            ]
+        )
+        self.controls.observe(lambda _: self._moved(), "choice")
+        self.distil.images.observe(self._clicked, "selected")
+        self.tabs.observe(lambda _: self._moved(), "selected_index")
+        self._moved()
+
+    @property
+    def choice(self) -> Choice:
+        """What the controls say."""
+        return self.controls.choice
+
+    def run(self, *rules: str) -> None:
+        """Distil and test under several rules, and wait for it: what a headless notebook does."""
+        jobs = [self.distil.submit(self.choice.with_(fairness=rule)) for rule in rules]
+        self.jobs.wait(jobs)
+        for job in jobs:
+            if job.state == "failed":
+                raise RuntimeError(job.error)
+            self._changed(job)
+
+    def close(self) -> None:
+        """End what runs in the background."""
+        self.jobs.close()
+
+    def figures(self) -> dict[str, Figure]:
+        """Return a printed figure of every panel, as it is now.
+
+        Returns
+        -------
+        dict of str to Figure
+            ``gallery``, ``groups`` and ``targets``; where a run has finished also ``images``,
+            ``losses``, ``rates``, ``comparison`` and ``tradeoff``.
+        """
+        choice, scene = self.choice, self.panels.scene
+        if scene is None:
+            return {}
+        train = self.bench.canvas(choice).at(choice.br)
+        y = self.panels.shown.value or 0
+        drawn = {
+            "gallery": plots.gallery(train, min(choice.ipc, 12), choice.seed),
+            "groups": plots.group_table(train),
+            "targets": plots.targets(scene.stats, scene.group_names, (y,), scene.target_names),
+        }
+        if self.found:
+            runs = {title: self._done[title] for title in self.found}
+            sets = {title: job.distilled() for title, job in runs.items() if job.out}
+            lost = {t: s.loss for t, s in sets.items() if len(s.loss)}
+            if sets:
+                drawn["images"] = plots.sets(dict(list(sets.items())[-3:]), per_class=5)
+            if lost:
+                drawn["losses"] = plots.losses(lost)
+            drawn["rates"] = plots.rates(self.found)
+            drawn["comparison"] = plots.comparison(self.found)
+            drawn["tradeoff"] = plots.tradeoff(self.found)
+        return drawn
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Return the widgets with figures behind them, for where the widgets cannot be shown."""
+        still = "".join(f"<p>{_img(f, name)}</p>" for name, f in self.figures().items())
+        told = "<p>Interactive in JupyterLab: <code>make lab</code>.</p>"
+        still = {"text/html": still + told, "text/plain": f"Explorer({self.choice.title})"}
+        return (self.box._repr_mimebundle_() if self.live else {}) | still
+
+    def _submit(self, choice: Choice) -> Job:
+        return self.distil.submit(choice)
+
+    def _changed(self, job: Job) -> None:
+        self.distil.changed(job)
+
+    def _finished(self, job: Job, report: FairnessReport) -> None:
+        self.classroom.finished(job, report)
+        if not self.classroom.hides(job):
+            self._add(job, report)
+
+    def _revealed(self, job: Job) -> None:
+        """Take up a result that the classroom has kept back."""
+        if job.state == "finished":
+            self._add(job, job.fairness())
+            self.distil.changed(job)
+
+    def _add(self, job: Job, report: FairnessReport) -> None:
+        """Let a finished run join the comparison."""
+        title = job.choice.title
+        self.found[title], self._done[title] = report, job
+        self.compare.value = results.table(self.found)
+        self.scatter.value = _png(plots.tradeoff(self.found))
+        self.scatter.layout.display = ""
+
+    def _moved(self) -> None:
+        """Redraw what can be seen of a new choice."""
+        choice, tab = self.choice, _TABS[self.tabs.selected_index or 0]
+        self.panels.draw(choice)
+        if tab == "Finished runs":
+            self.past.draw(choice)
+        elif tab == "Take away":
+            self.cell.value, self.command.value = choice.parameters(), choice.command(self.root)
+
+    def _clicked(self, change: dict) -> None:
+        job, image = self.distil.job, change["new"]
+        if job is not None and image >= 0:
+            said = self.inspector.look(job, image)
+            self.distil.images.spoken = said
+
+    def _tab(self, name: str) -> w.Widget:
+        if name == "Distil":
+            return self.distil.box
+        if name == "Look at an image":
+            return self.inspector.box
+        if name == "Compare":
+            best = "The best corner is the lower right: accurate and fair."
+            return w.VBox([self.compare, w.HTML(best), self.scatter])
+        if name == "Classroom":
+            return self.classroom.box
+        if name == "Finished runs":
+            return self.past.box
+        return w.VBox(
+            [
+                w.HTML("<b>As papermill parameters</b>: the parameters cell of this notebook"),
+                self.cell,
+                w.HTML("<b>As a command</b> that distils the same set"),
+                self.command,
+            ]
+        )
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return buffer.getvalue()
+
+
+def _img(figure: Figure, name: str) -> str:
+    import base64
+
+    data = base64.b64encode(_png(figure)).decode()
+    return f'<img src="data:image/png;base64,{data}" alt="{name}">'

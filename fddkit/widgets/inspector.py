@@ -1,0 +1,147 @@
+"""One synthetic image under the magnifying glass."""
+
+from html import escape
+
+import ipywidgets as w
+import torch
+from torch import Tensor
+
+from .. import colours
+from ..bench import Bench
+from ..catalogue import CATALOGUE
+from ..distilled import DistilledSet
+from ..features import extract
+from ..grouped import GroupedDataset
+from ..jobs import Job
+from ..plots import group_colours
+from .panels import INK, picture
+
+_REAL = 150  # real images of the class to look for neighbours in
+_NEAREST = 6
+
+
+class Inspector:
+    """Shows the class, the nearest real images, the colours and the course of an image.
+
+    Parameters
+    ----------
+    bench : Bench
+        Paints the real images.
+
+    Attributes
+    ----------
+    box : Widget
+        What is displayed.
+    """
+
+    def __init__(self, bench: Bench):
+        self.bench = bench
+        self.view = w.HTML("Click an image of a run (or walk over them with the arrow keys).")
+        self.box = w.VBox([self.view])
+        self._kept: tuple[Job, DistilledSet, dict[int, tuple]] | None = None
+
+    def look(self, job: Job, image: int) -> str:
+        """Show an image of a job, and return what it shows in a few words.
+
+        Parameters
+        ----------
+        job : Job
+            A run; its neighbours are looked for once it has finished.
+        image : int
+            Which, row by row.
+
+        Returns
+        -------
+        str
+        """
+        names = CATALOGUE[job.choice.dataset].target_names
+        frames = {step: torch.from_numpy(frame) for step, frame in sorted(job.frames.items())}
+        if not frames and job.out is not None:
+            frames[0] = job.distilled().pixels()  # nothing was computed: it was on the disk
+        if not frames or image >= len(now := list(frames.values())[-1]):
+            return ""
+        y = image * len(names) // len(now)
+        head = f"<b>Synthetic image {image % (len(now) // len(names)) + 1} of class {names[y]}</b>"
+        parts = [
+            _part(head, picture(now[image], f"synthetic image of class {names[y]}", 128)),
+            _part("its colours", self._colours(job, now[image : image + 1])),
+            _part("its course", _course(frames, image)),
+        ]
+        if job.out is not None:
+            parts.insert(2, _part(*self._neighbours(job, image, y)))
+        self.view.value = (
+            f'<div style="display:flex;flex-wrap:wrap;gap:24px;color:{INK}">{"".join(parts)}</div>'
+        )
+        return f"class {names[y]}"
+
+    def _colours(self, job: Job, image: Tensor) -> str:
+        """Return whose colours the image carries (or, without coloured groups, its channels)."""
+        groups = self.bench.canvas(job.choice).group_names
+        if image.shape[1] != 3:
+            return "gray"
+        if colours.palette(groups) is None:
+            bars = image.float().mean((0, 2, 3))
+            shares, groups, inks = (
+                bars / bars.sum(),
+                ("red", "green", "blue"),
+                ("#c00", "#080", "#00c"),
+            )
+        else:
+            value = image.float() / 255 if image.dtype == torch.uint8 else image
+            shares, inks = colours.nearest(value, groups)[0], group_colours(groups)
+        return "".join(
+            f'<div style="display:flex;gap:4px;font-size:10px;align-items:center">'
+            f'<span style="width:64px;text-align:right">{escape(name)}</span>'
+            f'<span style="display:inline-block;width:{120 * float(share):.0f}px;height:9px;'
+            f'background:{ink};outline:1px solid #888"></span>{100 * float(share):.0f}%</div>'
+            for name, share, ink in zip(groups, shares, inks, strict=True)
+        )
+
+    def _neighbours(self, job: Job, image: int, y: int) -> tuple[str, str]:
+        """Return the nearest real images of the class and their groups."""
+        real, order, distance = self._nearest(job, image, y)
+        shown = []
+        for i in order.tolist():
+            group = real.group_names[int(real.group[i])]
+            tip = f"{group}, distance {distance[i]:.2f}"
+            shown.append(
+                f'<figure style="margin:0;font-size:10px;text-align:center">'
+                f"{picture(real.images[i], f'real image, {group}', 48, tip)}"
+                f"<figcaption>{escape(group)}</figcaption></figure>"
+            )
+        row = f'<div style="display:flex;gap:6px;flex-wrap:wrap">{"".join(shown)}</div>'
+        return "nearest real images (features of a random network)", row
+
+    def _nearest(self, job: Job, image: int, y: int) -> tuple[GroupedDataset, Tensor, Tensor]:
+        if self._kept is None or self._kept[0] is not job:
+            self._kept = (job, job.distilled(), {})
+        _, s, known = self._kept
+        if y not in known:
+            canvas = self.bench.canvas(job.choice)
+            index = canvas.deck.rows[y]
+            index = index[torch.linspace(0, len(index) - 1, min(_REAL, len(index))).long()]
+            real = canvas.painted(canvas.deal(job.choice.br)[index], index)
+            found = extract({"distilled": s, "real": real}, per_cell=None, progress=False)
+            known[y] = (real, found)
+        real, found = known[y]
+        several = s.factor**2  # images that one image holds (IDC)
+        own = found.points[found.rows("distilled")][image * several : (image + 1) * several]
+        distance = torch.cdist(own, found.points[found.rows("real")]).amin(0)
+        return real, distance.argsort()[:_NEAREST], distance
+
+
+def _course(frames: dict[int, Tensor], image: int) -> str:
+    """Return the image at some of its steps."""
+    steps = list(frames)
+    some = [steps[i] for i in torch.linspace(0, len(steps) - 1, min(8, len(steps))).long().tolist()]
+    shown = "".join(
+        f'<figure style="margin:0;font-size:10px;text-align:center">'
+        f"{picture(frames[step][image], f'the image at step {step}')}"
+        f"<figcaption>{step}</figcaption></figure>"
+        for step in dict.fromkeys(some)
+    )
+    return f'<div style="display:flex;gap:6px">{shown}</div>'
+
+
+def _part(title: str, content: str) -> str:
+    return f'<div><div style="font-size:11px;margin-bottom:4px">{title}</div>{content}</div>'

@@ -1,0 +1,105 @@
+"""The panels that follow the sliders: images, group table, and where the targets lie."""
+
+import ipywidgets as w
+
+from ..bench import Bench, Scene
+from ..choice import Choice
+from ..errors import FddkitError
+from ..theory import aims, residuals
+from . import panels
+from .grid import Grid
+
+
+class Live:
+    """What the data looks like, before anything is distilled.
+
+    Parameters
+    ----------
+    bench : Bench
+        Makes the scenes.
+
+    Attributes
+    ----------
+    box : Widget
+        What is displayed.
+    scene : Scene or None
+        What is shown now.
+    """
+
+    def __init__(self, bench: Bench):
+        self.bench = bench
+        self.scene: Scene | None = None
+        self.gallery, self.table, self.plane = Grid(), w.HTML(), w.HTML()
+        self.legend, self.says = w.HTML(), w.HTML()
+        self.shown = w.Dropdown(description="class", tooltip="Whose groups are drawn")
+        self.shown.observe(lambda _: self._geometry(), "value")
+        self.box = w.VBox(
+            [
+                self.says,
+                w.HBox(
+                    [
+                        _titled("The biased data", self.gallery),
+                        _titled("Images of each class and group", self.table),
+                        _titled("Groups and targets", self.shown, self.plane, self.legend),
+                    ],
+                    layout=w.Layout(flex_flow="row wrap"),
+                ),
+            ]
+        )
+
+    def draw(self, choice: Choice) -> None:
+        """Show what a choice looks like; what is wrong with it is shown instead."""
+        try:
+            scene = self.bench.scene(choice)
+        except FddkitError as error:
+            self.says.value = f"<b>{error}</b>"
+            return
+        self.scene = scene
+        self.table.value = panels.group_table(scene.counts, scene.target_names, scene.group_names)
+        self.gallery.show(
+            scene.images,
+            scene.target_names,
+            f"images of {choice.dataset} at BR {choice.br:.2f}, a row for each class",
+            width=300,
+        )
+        classes = [(name, y) for y, name in enumerate(scene.target_names)]
+        if list(self.shown.options) != classes:
+            self.shown.options, self.shown.value = classes, 0
+        self._geometry()
+
+    def _geometry(self) -> None:
+        scene, y = self.scene, self.shown.value
+        if scene is None or y is None:
+            return
+        rule = "" if scene.choice.baseline else scene.choice.fairness
+        title = f"groups of class {scene.target_names[y]} and the targets of the rules"
+        self.plane.value = panels.geometry(scene.stats, y, scene.group_names, rule, title)
+        self.legend.value = panels.targets(scene.stats, y, scene.group_names, rule)
+        self.says.value = _sentence(scene, y)
+
+
+def _sentence(scene: Scene, y: int) -> str:
+    """Say in words what is seen."""
+    counts, stats = scene.counts[y], scene.stats
+    most, names = int(counts.argmax()), scene.group_names
+    where = (
+        f"<b>BR {scene.choice.br:.2f}</b>: of the {counts.sum()} images of class "
+        f"<b>{scene.target_names[y]}</b>, {counts[most]} are {names[most]}."
+    )
+    if int(stats.present[y].sum()) < 2:
+        return f"{where} No other group is left: nobody can learn what the others look like."
+    centres = aims(stats)
+    length = {rule: residuals(stats, centre)[y] for rule, centre in centres.items()}
+    worst = {rule: float(each.nan_to_num(nan=0.0).max()) for rule, each in length.items()}
+    if max(worst.values()) < 1e-6:
+        return f"{where} The groups look alike, so there is nothing to be unfair about."
+    far = names[int(length["vanilla"].nan_to_num(nan=-1.0).argmax())]
+    more = 100 * (worst["vanilla"] / worst["cobra"] - 1)
+    return (
+        f"{where} What vanilla distillation aims at lies furthest from {far}: "
+        f"{worst['vanilla']:.2f}, {more:+.0f}% against COBRA's aim ({worst['cobra']:.2f})."
+    )
+
+
+def _titled(title: str, *children: w.Widget) -> w.VBox:
+    return w.VBox([w.HTML(f"<b>{title}</b>"), *children], layout=w.Layout(margin="0 18px 8px 0"))
