@@ -16,7 +16,7 @@ from torch import Tensor
 from .canvas import Canvas
 from .choice import Choice
 from .datasets import Originals
-from .theory import GroupStatistics, Signal
+from .theory import GroupStatistics, Signal, aims
 
 SAMPLE = 40  # originals of each class whose features stand for their groups
 T = TypeVar("T")
@@ -38,6 +38,8 @@ class Scene:
         uint8 [C * K, channels, H, W], K random images of each class, and the group of each.
     stats : GroupStatistics
         The groups' mean embeddings under one random network.
+    centres : dict of str to Tensor
+        The target of each rule, float64 [C, D], see `fddkit.theory.aims`.
     """
 
     choice: Choice
@@ -47,6 +49,7 @@ class Scene:
     images: Tensor
     group: Tensor
     stats: GroupStatistics
+    centres: dict[str, Tensor]
 
 
 class Bench:
@@ -93,6 +96,7 @@ class Bench:
         key = (choice.dataset, choice.seed, choice.gap)
         points = _kept(self._points, key, 32, lambda: _points(canvas))
         shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
+        stats = GroupStatistics(torch.where(shares[..., None] > 0, points, 0.0), shares)
         return Scene(
             choice,
             canvas.target_names,
@@ -100,7 +104,8 @@ class Bench:
             counts,
             canvas.paint(index, group[index]),
             group[index],
-            GroupStatistics(torch.where(shares[..., None] > 0, points, 0.0), shares),
+            stats,
+            aims(stats),
         )
 
     def canvas(self, choice: Choice) -> Canvas:

@@ -62,3 +62,10 @@ def data_root() -> Path:
     if missing:
         pytest.skip(f"{root} holds no {missing[0]}; see data/README.md")
     return root
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Let fixtures know how the test ended (``item.rep_call``)."""
+    report = (yield).get_result()
+    setattr(item, f"rep_{report.when}", report)

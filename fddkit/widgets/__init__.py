@@ -6,7 +6,7 @@ images, a classroom, and results that are on the disk.
 """
 
 from ..choice import Choice
-from .explorer import Explorer
+from .explorer import CAPTIONS, Explorer
 from .frontend import interactive
 
-__all__ = ["Choice", "Explorer", "interactive"]
+__all__ = ["CAPTIONS", "Choice", "Explorer", "interactive"]

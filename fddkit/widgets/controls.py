@@ -14,7 +14,7 @@ from ..sampling import SAMPLING
 from ..targets import RULES
 
 IPCS = (1, 2, 3, 5, 10, 20, 50)
-_WIDE = {"layout": w.Layout(width="330px"), "style": {"description_width": "80px"}}
+_WIDE = {"layout": w.Layout(width="290px"), "style": {"description_width": "64px"}}
 
 
 class Controls(traitlets.HasTraits):
@@ -106,7 +106,7 @@ class Controls(traitlets.HasTraits):
         self.message = w.HTML()
         names = ("dataset", "bias", "gap", "br", "ipc", "method", "fairness", "sampling", "seed")
         self._widgets = [getattr(self, name) for name in (*names, "preset")]
-        self.box = w.VBox([*self._widgets, self.message])
+        self.box = w.VBox([*self._widgets, self.message], layout=w.Layout(flex="0 0 300px"))
         self._quiet = False
         self.apply(choice)
         for widget in self._widgets:
@@ -154,7 +154,10 @@ class Controls(traitlets.HasTraits):
         self.message.value = ""
         with self._silence():
             self._fit(choice)
-            self.br.value, self.fairness.value = choice.br, choice.fairness
+            self.fairness.value = choice.fairness
+            # not 0.76 for 0.7600000000000001: it would come back to a slider that has moved on
+            if abs(self.br.value - choice.br) > 1e-4:
+                self.br.value = choice.br
         self.choice = choice
 
     def _read(self) -> Choice:

@@ -22,6 +22,17 @@ from .inspector import Inspector
 from .live import Live
 from .past import Past
 
+#: What each figure of `Explorer.figures` shows.
+CAPTIONS = {
+    "gallery": "Random images of the training set at this bias ratio.",
+    "groups": "Images of each class (row) and group (column): the diagonal is the bias.",
+    "targets": "The groups of a class, and the targets of the rules, in their plane.",
+    "images": "Synthetic images of the last runs, at most five of each class.",
+    "losses": "Matching loss of each run.",
+    "rates": "True-positive rate of each class and group; fair rows have one colour.",
+    "comparison": "Accuracy and unfairness of each run, with 95% intervals over networks.",
+    "tradeoff": "Unfairness against accuracy; the best corner is the lower right.",
+}
 _TABS = ("Distil", "Look at an image", "Compare", "Classroom", "Finished runs", "Take away")
 
 
@@ -60,13 +71,13 @@ class Explorer:
         live: bool | None = None,
     ):
         self.live = interactive() if live is None else live
+        root, reports = str(_home(root)), _home(reports)
         self.root = root
         self.found: dict[str, FairnessReport] = {}
         self._done: dict[str, Job] = {}
         self.bench = Bench(root)
         self.controls = Controls(choice or Choice(), root)
-        folder = Path(reports) / "explore"
-        self.jobs = Jobs(folder, root, repeats, changed=self._changed)
+        self.jobs = Jobs(reports / "explore", root, repeats, changed=self._changed)
         self.panels = Live(self.bench)
         self.inspector = Inspector(self.bench)
         self.classroom = Classroom(
@@ -83,10 +94,7 @@ class Explorer:
         self.tabs = w.Tab([self._tab(name) for name in _TABS], titles=_TABS)
         self.box = w.VBox(
             [
-                w.HBox(
-                    [self.controls.box, self.panels.box],
-                    layout=w.Layout(flex_flow="row wrap", grid_gap="18px"),
-                ),
+                w.HBox([self.controls.box, self.panels.box]),
                 self.tabs,
             ]
         )
@@ -212,6 +220,12 @@ class Explorer:
                 self.command,
             ]
         )
+
+
+def _home(folder: str | os.PathLike) -> Path:
+    """Return a folder of this project, also where a notebook is worked on in another folder."""
+    beside = Path(__file__).resolve().parents[2] / folder
+    return beside if beside.is_dir() and not Path(folder).is_dir() else Path(folder)
 
 
 def _png(figure: Figure) -> bytes:

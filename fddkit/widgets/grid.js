@@ -85,6 +85,23 @@ function render({ model, el }) {
   model.on("change:selected", place);
   model.on("change:spoken", () => (spoken.textContent = model.get("spoken")));
   draw();
+  keepKeys(el);
   return () => shown && URL.revokeObjectURL(shown);
+}
+
+// JupyterLab and Notebook take arrow keys and Enter for themselves unless the focused element asks
+// them not to; every control beside this grid asks, so that the keyboard moves sliders and menus.
+// Front ends without such shortcuts do not look at the attribute.
+function keepKeys(el) {
+  if (!el.isConnected) {
+    requestAnimationFrame(() => keepKeys(el));
+    return;
+  }
+  const all = el.closest(".jp-OutputArea-output, .output_area, .cell-output") ?? el;
+  if (all.dataset.fddkitKeys) return;
+  all.dataset.fddkitKeys = "kept";
+  all.addEventListener("focusin", ({ target }) => {
+    target.dataset.lmSuppressShortcuts = "true";
+  });
 }
 export default { render };

@@ -5,7 +5,7 @@ import ipywidgets as w
 from ..bench import Bench, Scene
 from ..choice import Choice
 from ..errors import FddkitError
-from ..theory import aims, residuals
+from ..theory import residuals
 from . import panels
 from .grid import Grid
 
@@ -31,7 +31,12 @@ class Live:
         self.scene: Scene | None = None
         self.gallery, self.table, self.plane = Grid(), w.HTML(), w.HTML()
         self.legend, self.says = w.HTML(), w.HTML()
-        self.shown = w.Dropdown(description="class", tooltip="Whose groups are drawn")
+        self.shown = w.Dropdown(
+            description="class",
+            tooltip="Whose groups are drawn",
+            layout=w.Layout(width="270px"),
+            style={"description_width": "40px"},
+        )
         self.shown.observe(lambda _: self._geometry(), "value")
         self.box = w.VBox(
             [
@@ -44,7 +49,8 @@ class Live:
                     ],
                     layout=w.Layout(flex_flow="row wrap"),
                 ),
-            ]
+            ],
+            layout=w.Layout(flex="1 1 0", min_width="0", margin="0 0 0 12px"),
         )
 
     def draw(self, choice: Choice) -> None:
@@ -60,7 +66,7 @@ class Live:
             scene.images,
             scene.target_names,
             f"images of {choice.dataset} at BR {choice.br:.2f}, a row for each class",
-            width=300,
+            width=240,
         )
         classes = [(name, y) for y, name in enumerate(scene.target_names)]
         if list(self.shown.options) != classes:
@@ -73,8 +79,9 @@ class Live:
             return
         rule = "" if scene.choice.baseline else scene.choice.fairness
         title = f"groups of class {scene.target_names[y]} and the targets of the rules"
-        self.plane.value = panels.geometry(scene.stats, y, scene.group_names, rule, title)
-        self.legend.value = panels.targets(scene.stats, y, scene.group_names, rule)
+        drawn = (scene.stats, scene.centres, y, scene.group_names, rule)
+        self.plane.value = panels.geometry(*drawn, title)
+        self.legend.value = panels.targets(*drawn)
         self.says.value = _sentence(scene, y)
 
 
@@ -88,8 +95,7 @@ def _sentence(scene: Scene, y: int) -> str:
     )
     if int(stats.present[y].sum()) < 2:
         return f"{where} No other group is left: nobody can learn what the others look like."
-    centres = aims(stats)
-    length = {rule: residuals(stats, centre)[y] for rule, centre in centres.items()}
+    length = {rule: residuals(stats, centre)[y] for rule, centre in scene.centres.items()}
     worst = {rule: float(each.nan_to_num(nan=0.0).max()) for rule, each in length.items()}
     if max(worst.values()) < 1e-6:
         return f"{where} The groups look alike, so there is nothing to be unfair about."

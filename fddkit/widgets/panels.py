@@ -7,18 +7,18 @@ The figures are their printed twins.
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 from torch import Tensor
 
 from ..plots import colour, group_colours, mosaic
-from ..theory import GroupStatistics, aims, plane, residuals, worst
+from ..theory import GroupStatistics, plane, residuals, worst
 
 INK = "var(--jp-content-font-color1, #222)"  # follows JupyterLab's theme
 FAINT = "var(--jp-content-font-color3, #888)"
-_SIDE = 300  # of the plane, in CSS pixels
+_SIDE = 270  # of the plane, in CSS pixels
 
 
 def png(images: Tensor, columns: int) -> bytes:
@@ -115,7 +115,12 @@ def group_table(counts: Tensor, target_names: Sequence[str], group_names: Sequen
 
 
 def geometry(
-    stats: GroupStatistics, y: int, group_names: Sequence[str], chosen: str = "", title: str = ""
+    stats: GroupStatistics,
+    centres: Mapping[str, Tensor],
+    y: int,
+    group_names: Sequence[str],
+    chosen: str = "",
+    title: str = "",
 ) -> str:
     """Return the groups of a class and the point that each rule draws it to, in their plane.
 
@@ -123,6 +128,8 @@ def geometry(
     ----------
     stats : GroupStatistics
         The groups.
+    centres : mapping of str to Tensor
+        The targets, of `fddkit.theory.aims`.
     y : int
         The class.
     group_names : sequence of str
@@ -157,12 +164,11 @@ def geometry(
             f'stroke="{INK}" stroke-width="0.8" fill-opacity="0.9">'
             f"<title>{escape(name)}: {100 * share:.1f}% of the class</title></circle>"
         )
-    lengths = {rule: residuals(stats, centre)[y] for rule, centre in aims(stats).items()}
-    for rule, centre in aims(stats).items():
+    for rule, centre in centres.items():
         if rule == "fairdd":
             continue  # one point with cobra
         x, up = place((centre[y] - middle) @ axes.mT)
-        far = lengths[rule][stats.present[y]].argmax()
+        far = residuals(stats, centre)[y, stats.present[y]].argmax()
         fx, fup = place(at[far])
         label = "fairdd, cobra" if rule == "cobra" else rule
         big = chosen == rule or (chosen.startswith("fairdd") and rule == "cobra")
@@ -195,12 +201,18 @@ def _mark(rule: str, x: float, y: float, r: float, label: str) -> str:
     )
 
 
-def targets(stats: GroupStatistics, y: int, group_names: Sequence[str], chosen: str = "") -> str:
+def targets(
+    stats: GroupStatistics,
+    centres: Mapping[str, Tensor],
+    y: int,
+    group_names: Sequence[str],
+    chosen: str = "",
+) -> str:
     """Return the legend of `geometry` with the residuals as numbers.
 
     Parameters
     ----------
-    stats, y, group_names, chosen
+    stats, centres, y, group_names, chosen
         As for `geometry`.
 
     Returns
@@ -210,7 +222,7 @@ def targets(stats: GroupStatistics, y: int, group_names: Sequence[str], chosen: 
         classes of the largest residual.
     """
     rows = []
-    for rule, centre in aims(stats).items():
+    for rule, centre in centres.items():
         if rule == "fairdd":
             continue
         found = residuals(stats, centre)[y]

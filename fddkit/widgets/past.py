@@ -55,7 +55,7 @@ class Past:
         self.table.value = _table(self._found, choice, self.reports)
         shown = [(one.rule, i) for i, one in enumerate(self._found) if one.out is not None]
         before = self.which.label
-        with self.which.hold_trait_notifications():
+        if list(self.which.options) != shown:
             self.which.options = shown
             labels = [label for label, _ in shown]
             self.which.index = labels.index(before) if before in labels else (0 if shown else None)

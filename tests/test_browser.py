@@ -1,0 +1,317 @@
+"""The explorer as its users have it: a real JupyterLab in a real Chromium, mouse and keyboard."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = os.environ.get("FDDKIT_CHROMIUM") or shutil.which("chromium")
+TOKEN = "explorer"
+KEPT = ROOT / "build" / "browser"  # what the browser showed when a test failed
+SLOW = 90_000  # milliseconds; a shared machine can be slow, and nothing here asserts speed
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def _api(url: str, method: str = "GET"):
+    headers = {"Authorization": f"token {TOKEN}"}
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers, method=method))
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Serve a copy of the notebooks; yield the address."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium here; install it (Debian: apt install chromium)")
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(
+        ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_*")
+    )
+    for name in ("data", "reports"):
+        (folder / name).mkdir()
+    port = _free_port()
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--ServerApp.password="]
+    command += [f"--IdentityProvider.token={TOKEN}"]
+    command += [f"--ServerApp.root_dir={folder}/notebooks"]
+    command += [f"--AsyncMappingKernelManager.root_dir={folder}"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    private = {f"JUPYTER_{k}_DIR": str(folder / k.lower()) for k in ("CONFIG", "RUNTIME", "DATA")}
+    env = {**os.environ, **private, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython")}
+    env.pop("FDDKIT_INTERACTIVE", None)
+    log = (folder / "log").open("w")
+    server = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                _api(f"{address}/api").close()
+                break
+            except OSError:
+                assert server.poll() is None, (folder / "log").read_text()
+                time.sleep(0.2)
+        yield address, folder
+    finally:
+        server.terminate()
+        server.wait(30)
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def browser(lab):
+    """Drive the Chromium of the system; nothing is downloaded."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def explorer(lab, browser):
+    """Open the notebook and run all cells; yield the page, with what it complained about."""
+    address, _ = lab
+    page = browser.new_page(viewport={"width": 1500, "height": 1800})
+    page.set_default_timeout(SLOW)
+    page.complaints, page.left = [], []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda m: page.complaints.append(m.text) if m.type == "error" else None,
+    )
+    page.on(
+        "request",
+        lambda r: page.left.append(r.url) if not re.match(rf"{address}|blob:|data:", r.url) else 0,
+    )
+    page.goto(f"{address}/lab/tree/06_explore.ipynb?reset&token={TOKEN}")
+    page.locator(".jp-Notebook").wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.keyboard.press("Control+b")  # the folder's list takes the width of a panel
+    page.get_by_role("menuitem", name="Run").first.click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    try:
+        page.locator(".fddkit-grid").first.wait_for()
+    except Exception:
+        _keep(page, "explorer")
+        raise
+    page.get_by_label("preset").select_option("smoke")
+    return page
+
+
+def _keep(page, name: str) -> None:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=KEPT / f"{name}.png")
+
+
+@pytest.fixture(autouse=True)
+def _picture_of_a_failure(request):
+    """Keep what the browser shows when a test fails."""
+    yield
+    report = getattr(request.node, "rep_call", None)
+    page = request.node.funcargs.get("explorer")
+    if page is not None and report is not None and report.failed:
+        _keep(page, request.node.name)
+
+
+def _says(page) -> str:
+    return page.get_by_text(re.compile(r"^BR \d")).first.inner_text()
+
+
+def _tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def _picture(page, at: int) -> str:
+    """Return the pixels that a grid shows."""
+    return (
+        page.locator(".fddkit-grid img")
+        .nth(at)
+        .evaluate(
+            "img => { const c = document.createElement('canvas'); c.width = img.naturalWidth;"
+            "c.height = img.naturalHeight; c.getContext('2d').drawImage(img, 0, 0);"
+            "return c.toDataURL(); }"
+        )
+    )
+
+
+def _br(page):
+    row = page.locator(".widget-slider").filter(has=page.get_by_text("BR", exact=True))
+    return row.locator(".noUi-handle")
+
+
+def test_the_panels_follow_a_slider_moved_by_keyboard(explorer):
+    page, handle = explorer, _br(explorer)
+    before = _picture(page, 0)
+    assert "BR 0.75" in _says(page)
+    handle.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    page.get_by_text("BR 0.85").first.wait_for()
+    page.get_by_title("class 0, group red: 113 images, 84.3%").wait_for()
+    assert _picture(page, 0) != before
+
+
+def test_the_panels_follow_a_slider_dragged_by_mouse_and_end_where_it_ends(explorer):
+    page, handle = explorer, _br(explorer)
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(30):  # a burst: faster than anything can be redrawn
+        page.mouse.move(x - 2 * step, y)
+    page.mouse.up()
+    page.wait_for_function("!document.querySelector('.noUi-active')")
+    said = float(handle.get_attribute("aria-valuetext"))
+    assert said < 0.8
+    page.get_by_text(f"BR {said:.2f}").first.wait_for()
+    handle.focus()
+    page.keyboard.press("Home")
+    page.get_by_text("BR 0.10").first.wait_for()
+    for _ in range(65):
+        page.keyboard.press("ArrowRight")
+    page.get_by_text("BR 0.75").first.wait_for()
+
+
+def test_gap_makes_two_groups(explorer):
+    page = explorer
+    page.get_by_label("bias", exact=True).select_option("two groups, GAP apart")
+    page.get_by_title(re.compile("class 0, group GAP 0")).wait_for()
+    page.get_by_label("bias", exact=True).select_option("the set's own groups")
+    page.get_by_title(re.compile("class 0, group cyan")).wait_for()
+
+
+def test_a_run_shows_its_images_and_its_result(explorer):
+    page = explorer
+    page.get_by_role("button", name="Distil").click()
+    page.locator(".fddkit-grid img").nth(1).wait_for()
+    page.get_by_text("finished; saved as").wait_for()
+    page.get_by_text("true-positive rate (%)").wait_for()
+    page.get_by_title(re.compile("class 3, group cyan: .*% recognised")).wait_for()
+    _tab(page, "Compare")
+    page.get_by_role("row", name=re.compile("cobra dm IPC 10, digits BR 0.75")).wait_for()
+    _tab(page, "Distil")
+
+
+def test_a_clicked_image_is_explained(explorer):
+    page = explorer
+    sheet = page.locator(".fddkit-grid-sheet").nth(1)
+    box = sheet.bounding_box()
+    sheet.click(position={"x": box["width"] * 0.05, "y": box["height"] * 0.35})
+    _tab(page, "Look at an image")
+    page.get_by_text("Synthetic image 1 of class 3").wait_for()
+    page.get_by_text("nearest real images").wait_for()
+    _tab(page, "Distil")
+    sheet.focus()
+    page.keyboard.press("ArrowDown")
+    _tab(page, "Look at an image")
+    page.get_by_text("Synthetic image 1 of class 4").wait_for()
+    _tab(page, "Distil")
+
+
+def test_stop_and_resume_end_as_an_uninterrupted_run(explorer):
+    page = explorer
+    page.get_by_label("preset").select_option("quick")
+    page.get_by_role("button", name="Distil").click()
+    page.get_by_text(re.compile(r"distilling \d+ of 200")).wait_for()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text(re.compile(r"paused at step \d+ of 200")).wait_for()
+    shown = _picture(page, 1)
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text(re.compile(r"distilling \d+ of 200")).wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("stopped; resume goes on where it was").wait_for()
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text(re.compile(r"distilling (\d\d|1\d\d) of 200")).wait_for()
+    assert _picture(page, 1) != shown
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("stopped; resume goes on where it was").wait_for()
+    page.get_by_label("preset").select_option("smoke")
+
+
+def test_two_runs_queue(explorer):
+    page = explorer
+    for rule in ("vanilla", "fairdd"):
+        page.get_by_label("rule", exact=True).select_option(rule)
+        page.get_by_role("button", name="Distil").click()
+    for rule in ("vanilla", "fairdd"):
+        page.get_by_role("option", name=f"✓ finished: {rule} dm IPC 10").wait_for()
+
+
+def test_the_classroom_hides_the_answer_until_the_guess(explorer):
+    page = explorer
+    _tab(page, "Classroom")
+    page.get_by_role("button", name="2 · Distil it").click()
+    assert page.get_by_role("button", name="Reveal").is_disabled()
+    page.get_by_role("button", name="Set up and run").click()
+    page.get_by_text("The answer is there. Is your guess?").wait_for()
+    page.get_by_role("button", name="Reveal").click()
+    page.get_by_text(re.compile("You guessed 50")).wait_for()
+
+
+def test_what_is_finished_is_found_again_without_computing(explorer):
+    page = explorer
+    _tab(page, "Finished runs")
+    page.get_by_role("button", name="Look again").click()
+    page.get_by_text("BR 0.75, IPC 10").wait_for()
+    _tab(page, "Distil")
+
+
+def test_the_choice_is_written_down(explorer, lab):
+    page = explorer
+    _tab(page, "Take away")
+    areas = page.locator("textarea:visible")
+    page.wait_for_function(
+        "[...document.querySelectorAll('textarea')].some(t => t.value.startsWith('fddkit'))"
+    )
+    written = [areas.nth(i).input_value() for i in range(areas.count())]
+    cell = next(text for text in written if text.startswith("dataset ="))
+    command = next(text for text in written if text.startswith("fddkit distill"))
+    assert "br = 0.75" in cell
+    assert "--dataset digits" in command
+    _tab(page, "Distil")
+
+
+def test_nothing_went_wrong_and_nothing_left_the_machine(explorer):
+    assert explorer.complaints == []
+    assert explorer.left == []
+
+
+def test_a_kernel_that_is_shut_down_leaves_no_worker(explorer, lab):
+    address, _ = lab
+
+    def workers():
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            words = " ".join(process.info["cmdline"] or ())
+            if "spawn_main" in words and str(ROOT) in (process.environ().get("PYTHONPATH") or ""):
+                found.append(process)
+        return found
+
+    with _api(f"{address}/api/kernels") as answer:
+        kernels = json.load(answer)
+    assert workers()
+    for kernel in kernels:
+        _api(f"{address}/api/kernels/{kernel['id']}", "DELETE").close()
+    limit = time.monotonic() + 30
+    while workers() and time.monotonic() < limit:
+        time.sleep(0.2)
+    assert not workers()
