@@ -69,6 +69,7 @@ def targets(
             )
         title = f"class {target_names[y] if target_names else y}"
         ax.set(title=f"{title}: groups and targets", xlabel="PC 1", ylabel="PC 2")
+        ax.margins(0.15)  # the discs of majorities are large
         ax.set_aspect("equal", adjustable="datalim")
         ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     return figure

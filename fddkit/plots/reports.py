@@ -84,9 +84,8 @@ def rates(named: Mapping[str, FairnessReport]) -> Figure:
             xticklabels=first.config.get("group_names", range(groups)),
             yticklabels=first.config.get("target_names", range(classes)),
         )
-        ax.set_title(
-            f"{title}: DEO_M {report.deo_m.mean:.1f} (floor {report.deo_m.noise_floor:.1f})"
-        )
+        told = f"DEO_M {report.deo_m.mean:.1f} (floor {report.deo_m.noise_floor:.1f})"
+        ax.set_title(f"{title}:{' ' if len(title) < 16 else chr(10)}{told}")
         ax.tick_params(length=0)
         ax.tick_params(axis="x", rotation=60)
         ax.tick_params(axis="y", rotation=0)
@@ -131,7 +130,7 @@ def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
         ylabel="matching loss / its start",
         title=f"Matching loss (running mean of {size})",
     )
-    ax.legend(frameon=False, loc="upper right")
+    ax.legend(frameon=False, loc="best")
     return figure
 
 

@@ -141,16 +141,18 @@ class Explorer:
             "targets": plots.targets(scene.stats, scene.group_names, (y,), scene.target_names),
         }
         if self.found:
-            runs = {title: self._done[title] for title in self.found}
+            short = _short(list(self.found))
+            found = {short[title]: report for title, report in self.found.items()}
+            runs = {short[title]: job for title, job in self._done.items()}
             sets = {title: job.distilled() for title, job in runs.items() if job.out}
             lost = {t: s.loss for t, s in sets.items() if len(s.loss)}
             if sets:
                 drawn["images"] = plots.sets(dict(list(sets.items())[-3:]), per_class=5)
             if lost:
                 drawn["losses"] = plots.losses(lost)
-            drawn["rates"] = plots.rates(self.found)
-            drawn["comparison"] = plots.comparison(self.found)
-            drawn["tradeoff"] = plots.tradeoff(self.found)
+            drawn["rates"] = plots.rates(found)
+            drawn["comparison"] = plots.comparison(found)
+            drawn["tradeoff"] = plots.tradeoff(found)
         return drawn
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -220,6 +222,12 @@ class Explorer:
                 self.command,
             ]
         )
+
+
+def _short(titles: list[str]) -> dict[str, str]:
+    """Return titles without the data set and the BR that all of them name."""
+    ends = {title.partition(", ")[2] for title in titles}
+    return {title: title.partition(", ")[0] if len(ends) == 1 else title for title in titles}
 
 
 def _home(folder: str | os.PathLike) -> Path:
