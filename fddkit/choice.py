@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from .catalogue import CATALOGUE
 from .errors import FddkitError, unknown
-from .methods import METHODS, find
+from .initial import BASELINES
+from .methods import find
 from .sampling import SAMPLING
 
 
@@ -58,7 +59,7 @@ class Choice:
             )
         if self.ipc < 1:
             raise FddkitError(f"ipc={self.ipc} leaves no image; give at least 1 per class")
-        if self.method in METHODS:  # else a baseline, which has no rule
+        if not self.baseline:
             find(self.method, self.fairness)
         if self.sampling not in SAMPLING:
             raise unknown("value of sampling", self.sampling, SAMPLING)
@@ -76,7 +77,7 @@ class Choice:
     @property
     def baseline(self) -> bool:
         """Whether nothing is distilled: ``random`` or ``whole``."""
-        return self.method not in METHODS
+        return self.method in BASELINES
 
     @property
     def title(self) -> str:

@@ -109,6 +109,10 @@ def serve(pipe: Connection) -> None:
     link = _Link(pipe)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, link.interrupt)
+    from tqdm.auto import tqdm
+
+    # tqdm's own lock is a semaphore of the system, which a killed process would leave behind
+    tqdm.set_lock(threading.RLock())
     from . import datasets, distill, evaluate  # noqa: F401  (what takes seconds, before any order)
 
     datasets.load("digits")

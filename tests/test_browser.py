@@ -1,120 +1,47 @@
 """The explorer as its users have it: a real JupyterLab in a real Chromium, mouse and keyboard."""
 
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
+from contextlib import suppress
 
 import psutil
 import pytest
+from lab import CHROMIUM, ROOT, api, chromium, open_explorer, serve, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = os.environ.get("FDDKIT_CHROMIUM") or shutil.which("chromium")
-TOKEN = "explorer"
 KEPT = ROOT / "build" / "browser"  # what the browser showed when a test failed
 SLOW = 90_000  # milliseconds; a shared machine can be slow, and nothing here asserts speed
 
 
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def _api(url: str, method: str = "GET"):
-    headers = {"Authorization": f"token {TOKEN}"}
-    return urllib.request.urlopen(urllib.request.Request(url, headers=headers, method=method))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return where everything of this server and its kernels lies."""
+    return tmp_path_factory.mktemp("lab")
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """Serve a copy of the notebooks; yield the address."""
+def address(folder):
+    """Serve a copy of the notebooks."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium here; install it (Debian: apt install chromium)")
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(
-        ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_*")
-    )
-    for name in ("data", "reports"):
-        (folder / name).mkdir()
-    port = _free_port()
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
-    command += [f"--port={port}", "--ServerApp.password="]
-    command += [f"--IdentityProvider.token={TOKEN}"]
-    command += [f"--ServerApp.root_dir={folder}/notebooks"]
-    command += [f"--AsyncMappingKernelManager.root_dir={folder}"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    private = {f"JUPYTER_{k}_DIR": str(folder / k.lower()) for k in ("CONFIG", "RUNTIME", "DATA")}
-    env = {**os.environ, **private, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython")}
-    env.pop("FDDKIT_INTERACTIVE", None)
-    log = (folder / "log").open("w")
-    server = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                _api(f"{address}/api").close()
-                break
-            except OSError:
-                assert server.poll() is None, (folder / "log").read_text()
-                time.sleep(0.2)
-        yield address, folder
-    finally:
-        server.terminate()
-        server.wait(30)
-        log.close()
+    with serve(folder) as where:
+        yield where
 
 
 @pytest.fixture(scope="module")
-def browser(lab):
-    """Drive the Chromium of the system; nothing is downloaded."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def explorer(lab, browser):
+def explorer(address):
     """Open the notebook and run all cells; yield the page, with what it complained about."""
-    address, _ = lab
-    page = browser.new_page(viewport={"width": 1500, "height": 1800})
-    page.set_default_timeout(SLOW)
-    page.complaints, page.left = [], []
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda m: page.complaints.append(m.text) if m.type == "error" else None,
-    )
-    page.on(
-        "request",
-        lambda r: page.left.append(r.url) if not re.match(rf"{address}|blob:|data:", r.url) else 0,
-    )
-    page.goto(f"{address}/lab/tree/06_explore.ipynb?reset&token={TOKEN}")
-    page.locator(".jp-Notebook").wait_for()
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    page.keyboard.press("Control+b")  # the folder's list takes the width of a panel
-    page.get_by_role("menuitem", name="Run").first.click()
-    page.get_by_text("Run All Cells", exact=True).click()
-    try:
-        page.locator(".fddkit-grid").first.wait_for()
-    except Exception:
-        _keep(page, "explorer")
-        raise
-    page.get_by_label("preset").select_option("smoke")
-    return page
+    with chromium() as browser:
+        page = open_explorer(browser, address, SLOW)
+        try:
+            page.locator(".fddkit-grid").first.wait_for()
+        except Exception:
+            _keep(page, "explorer")
+            raise
+        page.get_by_label("preset").select_option("smoke")
+        yield page
 
 
 def _keep(page, name: str) -> None:
@@ -153,13 +80,8 @@ def _picture(page, at: int) -> str:
     )
 
 
-def _br(page):
-    row = page.locator(".widget-slider").filter(has=page.get_by_text("BR", exact=True))
-    return row.locator(".noUi-handle")
-
-
 def test_the_panels_follow_a_slider_moved_by_keyboard(explorer):
-    page, handle = explorer, _br(explorer)
+    page, handle = explorer, slider(explorer, "BR")
     before = _picture(page, 0)
     assert "BR 0.75" in _says(page)
     handle.focus()
@@ -171,7 +93,7 @@ def test_the_panels_follow_a_slider_moved_by_keyboard(explorer):
 
 
 def test_the_panels_follow_a_slider_dragged_by_mouse_and_end_where_it_ends(explorer):
-    page, handle = explorer, _br(explorer)
+    page, handle = explorer, slider(explorer, "BR")
     box = handle.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -251,6 +173,7 @@ def test_two_runs_queue(explorer):
     page = explorer
     for rule in ("vanilla", "fairdd"):
         page.get_by_label("rule", exact=True).select_option(rule)
+        page.locator("tr[style*=bold]", has_text=rule).wait_for()  # it has arrived
         page.get_by_role("button", name="Distil").click()
     for rule in ("vanilla", "fairdd"):
         page.get_by_role("option", name=f"✓ finished: {rule} dm IPC 10").wait_for()
@@ -275,7 +198,7 @@ def test_what_is_finished_is_found_again_without_computing(explorer):
     _tab(page, "Distil")
 
 
-def test_the_choice_is_written_down(explorer, lab):
+def test_the_choice_is_written_down(explorer):
     page = explorer
     _tab(page, "Take away")
     areas = page.locator("textarea:visible")
@@ -295,23 +218,25 @@ def test_nothing_went_wrong_and_nothing_left_the_machine(explorer):
     assert explorer.left == []
 
 
-def test_a_kernel_that_is_shut_down_leaves_no_worker(explorer, lab):
-    address, _ = lab
-
-    def workers():
-        found = []
-        for process in psutil.process_iter(["cmdline"]):
-            words = " ".join(process.info["cmdline"] or ())
-            if "spawn_main" in words and str(ROOT) in (process.environ().get("PYTHONPATH") or ""):
-                found.append(process)
-        return found
-
-    with _api(f"{address}/api/kernels") as answer:
+def test_a_kernel_that_is_shut_down_leaves_no_worker(explorer, address, folder):
+    assert _workers(folder)
+    with api(f"{address}/api/kernels") as answer:
         kernels = json.load(answer)
-    assert workers()
     for kernel in kernels:
-        _api(f"{address}/api/kernels/{kernel['id']}", "DELETE").close()
+        api(f"{address}/api/kernels/{kernel['id']}", "DELETE").close()
     limit = time.monotonic() + 30
-    while workers() and time.monotonic() < limit:
+    while _workers(folder) and time.monotonic() < limit:
         time.sleep(0.2)
-    assert not workers()
+    assert not _workers(folder)
+
+
+def _workers(folder) -> list[psutil.Process]:
+    """Return the processes that kernels of this server have started."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if "spawn_main" in " ".join(process.cmdline()) and (
+                process.environ().get("IPYTHONDIR") == str(folder / "ipython")
+            ):
+                found.append(process)
+    return found

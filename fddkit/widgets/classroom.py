@@ -8,6 +8,7 @@ import ipywidgets as w
 from ..choice import Choice
 from ..fairness import FairnessReport
 from ..jobs import Job
+from .turns import in_turn
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ class Classroom:
         """Return whether the result of a job is not to be shown before the guess."""
         return job is self._job
 
+    @in_turn
     def _ask(self) -> None:
         self.question.value = f'<p style="max-width:640px">{self.step.question}</p>'
         self.answer.value = ""
@@ -149,6 +151,7 @@ class Classroom:
         if job is not None:
             self._revealed(job)
 
+    @in_turn
     def _begin(self) -> None:
         choice = self._chosen().with_(dataset="digits", br=1.0).with_(**self.step.changes)
         self._let_go()
@@ -156,6 +159,7 @@ class Classroom:
         self._job = self._submit(choice)
         self.answer.value = "<i>The run goes on in the tab “Distil”; make your guess.</i>"
 
+    @in_turn
     def finished(self, job: Job, report: FairnessReport) -> None:
         """Take up the result of the step's run."""
         if job is self._job:
@@ -163,6 +167,7 @@ class Classroom:
             self.reveal.disabled = False
             self.answer.value = "<i>The answer is there. Is your guess?</i>"
 
+    @in_turn
     def _tell(self) -> None:
         report = self._report
         if report is None:

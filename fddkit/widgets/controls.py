@@ -12,6 +12,7 @@ from ..errors import FddkitError
 from ..methods import METHODS
 from ..sampling import SAMPLING
 from ..targets import RULES
+from .turns import in_turn
 
 IPCS = (1, 2, 3, 5, 10, 20, 50)
 _WIDE = {"layout": w.Layout(width="290px"), "style": {"description_width": "64px"}}
@@ -112,6 +113,7 @@ class Controls(traitlets.HasTraits):
         for widget in self._widgets:
             widget.observe(self._moved, "value")
 
+    @in_turn
     def apply(self, choice: Choice) -> None:
         """Move the controls to a choice."""
         with self._silence():
@@ -142,6 +144,7 @@ class Controls(traitlets.HasTraits):
         self.fairness.disabled = self.sampling.disabled = choice.baseline
         self.ipc.disabled = choice.method == "whole"
 
+    @in_turn
     def _moved(self, _: object) -> None:
         """Read the controls, and say so if that is something new."""
         if self._quiet:

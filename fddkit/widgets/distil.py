@@ -11,6 +11,7 @@ from ..fairness import FairnessReport
 from ..jobs import ENDED, Job, Jobs
 from . import results
 from .grid import Grid
+from .turns import in_turn
 
 _SIGNS = {
     "waiting": "waiting",
@@ -81,6 +82,7 @@ class Distil:
         )
         self._buttons()
 
+    @in_turn
     def submit(self, choice: Choice) -> Job:
         """Queue a choice and look at it."""
         job = self.jobs.submit(choice)
@@ -88,6 +90,7 @@ class Distil:
         self.runs.value = job
         return job
 
+    @in_turn
     def changed(self, job: Job) -> None:
         """Show what is new about a job."""
         if job.state == "finished" and id(job) not in self._seen:
@@ -102,15 +105,18 @@ class Distil:
         elif job is self.job:
             self._show()
 
+    @in_turn
     def _start(self) -> None:
         self.submit(self._chosen())
 
+    @in_turn
     def _pause(self) -> None:
         if self.job is not None:
             act = self.jobs.pause if self.job.state == "running" else self.jobs.resume
             act(self.job)
             self._show()
 
+    @in_turn
     def _stop(self) -> None:
         if self.job is not None:
             self.jobs.stop(self.job)
@@ -128,6 +134,7 @@ class Distil:
         self.runs.value = looked if looked in self.jobs.all else None
         self.runs.observe(self._look, "value")
 
+    @in_turn
     def _look(self, change: dict) -> None:
         self.job = change["new"]
         self.images.selected = -1

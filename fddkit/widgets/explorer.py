@@ -21,6 +21,7 @@ from .frontend import interactive
 from .inspector import Inspector
 from .live import Live
 from .past import Past
+from .turns import in_turn
 
 #: What each figure of `Explorer.figures` shows.
 CAPTIONS = {
@@ -121,6 +122,7 @@ class Explorer:
         """End what runs in the background."""
         self.jobs.close()
 
+    @in_turn
     def figures(self) -> dict[str, Figure]:
         """Return a printed figure of every panel, as it is now.
 
@@ -165,6 +167,7 @@ class Explorer:
     def _submit(self, choice: Choice) -> Job:
         return self.distil.submit(choice)
 
+    @in_turn
     def _changed(self, job: Job) -> None:
         self.distil.changed(job)
 
@@ -173,6 +176,7 @@ class Explorer:
         if not self.classroom.hides(job):
             self._add(job, report)
 
+    @in_turn
     def _revealed(self, job: Job) -> None:
         """Take up a result that the classroom has kept back."""
         if job.state == "finished":
@@ -187,6 +191,7 @@ class Explorer:
         self.scatter.value = _png(plots.tradeoff(self.found))
         self.scatter.layout.display = ""
 
+    @in_turn
     def _moved(self) -> None:
         """Redraw what can be seen of a new choice."""
         choice, tab = self.choice, _TABS[self.tabs.selected_index or 0]
@@ -196,6 +201,7 @@ class Explorer:
         elif tab == "Take away":
             self.cell.value, self.command.value = choice.parameters(), choice.command(self.root)
 
+    @in_turn
     def _clicked(self, change: dict) -> None:
         job, image = self.distil.job, change["new"]
         if job is not None and image >= 0:

@@ -15,6 +15,7 @@ from ..grouped import GroupedDataset
 from ..jobs import Job
 from ..plots import group_colours
 from .panels import INK, picture
+from .turns import in_turn
 
 _REAL = 150  # real images of the class to look for neighbours in
 _NEAREST = 6
@@ -40,6 +41,7 @@ class Inspector:
         self.box = w.VBox([self.view])
         self._kept: tuple[Job, DistilledSet, dict[int, tuple]] | None = None
 
+    @in_turn
     def look(self, job: Job, image: int) -> str:
         """Show an image of a job, and return what it shows in a few words.
 

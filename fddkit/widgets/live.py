@@ -8,6 +8,7 @@ from ..errors import FddkitError
 from ..theory import residuals
 from . import panels
 from .grid import Grid
+from .turns import in_turn
 
 
 class Live:
@@ -53,6 +54,7 @@ class Live:
             layout=w.Layout(flex="1 1 0", min_width="0", margin="0 0 0 12px"),
         )
 
+    @in_turn
     def draw(self, choice: Choice) -> None:
         """Show what a choice looks like; what is wrong with it is shown instead."""
         try:
@@ -73,6 +75,7 @@ class Live:
             self.shown.options, self.shown.value = classes, 0
         self._geometry()
 
+    @in_turn
     def _geometry(self) -> None:
         scene, y = self.scene, self.shown.value
         if scene is None or y is None:

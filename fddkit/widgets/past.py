@@ -12,6 +12,7 @@ from ..errors import FddkitError
 from ..plots import colour
 from .grid import Grid
 from .panels import FAINT, INK
+from .turns import in_turn
 
 
 class Past:
@@ -41,12 +42,14 @@ class Past:
         self._found: list[Finished] = []
         self.box = w.VBox([self.again, self.table, self.which, self.images])
 
+    @in_turn
     def reload(self) -> None:
         """Read the folder anew."""
         self._all = finished(self.reports)
         if self._choice is not None:
             self.draw(self._choice)
 
+    @in_turn
     def draw(self, choice: Choice) -> None:
         """Show what comes nearest to a choice."""
         if self._all is None:
@@ -61,6 +64,7 @@ class Past:
             self.which.index = labels.index(before) if before in labels else (0 if shown else None)
         self._images()
 
+    @in_turn
     def _images(self) -> None:
         at = self.which.value
         if at is None or at >= len(self._found):
