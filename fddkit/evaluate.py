@@ -1,7 +1,7 @@
 """Train fresh networks on a set, test them, and keep only what they counted."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,23 @@ from .versions import choose_device, versions
 _TEST_BLOCK = 4096  # test images normalised at a time: bounds memory, costs nothing
 
 
+@dataclass(frozen=True)
+class Tested:
+    """What a callback sees.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        Epochs done, and to do in all, of all networks together.
+    report : FairnessReport or None
+        Of the networks so far, where one has just been tested.
+    """
+
+    epoch: int
+    epochs: int
+    report: FairnessReport | None = None
+
+
 def evaluate(
     data: DistilledSet | GroupedDataset,
     test: GroupedDataset,
@@ -31,7 +48,7 @@ def evaluate(
     protocol: str | None = None,
     device: torch.device | str | None = None,
     progress: bool = True,
-    callback: Callable[[int, int], object] | None = None,
+    callback: Callable[["Tested"], object] | None = None,
     **overrides: object,
 ) -> FairnessReport:
     """Train fresh networks on a set and count what they predict on the test set.
@@ -62,7 +79,7 @@ def evaluate(
     progress : bool
         Show a bar.
     callback : callable, optional
-        Called after every epoch with the epochs done and to do, of all networks together.
+        Called with `Tested` after every epoch and after every network.
     **overrides
         Fields of `fddkit.training.Recipe`, e.g. ``epochs=100``; None leaves the preset's value.
 
@@ -99,27 +116,6 @@ def evaluate(
     tests = [one.to(device) for one in tests if one is not None]
     runs = [(name, repeat) for name in names for repeat in range(chosen.repeats)]
     counts = [[] for _ in tests]
-    epochs, total = 0, len(runs) * (chosen.epochs + (chosen.schedule == "half"))
-    with (
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-        tqdm(total=total, unit="epoch", disable=not progress) as bar,
-    ):
-
-        def tick() -> None:
-            nonlocal epochs
-            epochs += 1
-            bar.update()
-            if callback:
-                callback(epochs, total)
-
-        for name, repeat in runs:
-            bar.set_description(f"{name} {repeat + 1}/{chosen.repeats}")
-            own = derive(seed, "evaluate", name, repeat)
-            size = own_size(name, chosen.width, chosen.depth)
-            net = build(name, test.shape, test.n_classes, own, *size).to(device)
-            fit(net, images, target, chosen, own, test.normalise, tick, group)
-            for one, kept in zip(tests, counts, strict=True):
-                kept.append(_count(net, one))
     config = {
         "data": data.config if isinstance(data, DistilledSet) else {"dataset": data.info},
         "test": test.info,
@@ -131,11 +127,37 @@ def evaluate(
         "protocol": protocol,
         "settings": asdict(chosen),
     }
-    repeated = [name for name, _ in runs]
-    report, *paired = (
-        FairnessReport(np.stack(kept), repeated, config, versions(device)) for kept in counts
-    )
-    return replace(report, counterfactual=paired[0] if paired else None)
+    epoch, epochs = 0, len(runs) * (chosen.epochs + (chosen.schedule == "half"))
+    report = None
+
+    def tick() -> None:
+        nonlocal epoch
+        epoch += 1
+        bar.update()
+        if callback:
+            callback(Tested(epoch, epochs))
+
+    with (
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+        tqdm(total=epochs, unit="epoch", disable=not progress) as bar,
+    ):
+        for done, (name, repeat) in enumerate(runs, start=1):
+            bar.set_description(f"{name} {repeat + 1}/{chosen.repeats}")
+            own = derive(seed, "evaluate", name, repeat)
+            size = own_size(name, chosen.width, chosen.depth)
+            net = build(name, test.shape, test.n_classes, own, *size).to(device)
+            fit(net, images, target, chosen, own, test.normalise, tick, group)
+            for one, kept in zip(tests, counts, strict=True):
+                kept.append(_count(net, one))
+            repeated = [name for name, _ in runs[:done]]
+            report, *paired = (
+                FairnessReport(np.stack(kept), repeated, config, versions(device))
+                for kept in counts
+            )
+            report = replace(report, counterfactual=paired[0] if paired else None)
+            if callback:
+                callback(Tested(epoch, epochs, report))
+    return report
 
 
 def _mixed_digits(data: DistilledSet | GroupedDataset) -> bool:

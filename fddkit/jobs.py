@@ -44,6 +44,8 @@ class Job:
         Step and matching loss.
     frames : dict of int to array
         Step and the synthetic images then, uint8 [M, C, H, W]; a few, the first and last of them.
+    tested : FairnessReport or None
+        Of the networks tested so far; `fairness` has that of all.
     error : str
         Why it failed.
     out, report : Path or None
@@ -57,6 +59,7 @@ class Job:
     total: int = 0
     losses: dict[int, float] = field(default_factory=dict)
     frames: dict[int, np.ndarray] = field(default_factory=dict)
+    tested: FairnessReport | None = None
     error: str = ""
     out: Path | None = None
     report: Path | None = None
@@ -263,7 +266,7 @@ class Jobs:
             job._since = (time.monotonic(), 0)
         elif kind == "frame":
             job.step, job.total = content["step"], content["total"]
-            job.losses[job.step] = content["loss"]
+            job.losses |= content["losses"]
             job.frames[job.step] = content["frame"]
             if len(job.frames) > _FRAMES:
                 _thin(job.frames)
@@ -271,6 +274,7 @@ class Jobs:
                 job._since = (time.monotonic(), job.step)
         elif kind == "tested":
             job.step, job.total = content["done"], content["total"]
+            job.tested = content["report"] or job.tested
         elif kind in ("paused", "resumed"):
             job.state = "paused" if kind == "paused" else "running"
             job._since = (time.monotonic(), job.step)

@@ -17,7 +17,7 @@ from typing import Any
 
 from .choice import Choice
 
-_BETWEEN = 0.15  # seconds between two frames: as fast as one can look
+_BETWEEN = 0.4  # seconds between two frames: drawing them takes time from the run
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
     """Distil and evaluate."""
     from .datasets import load
     from .distill import Progress, distill
-    from .evaluate import evaluate
+    from .evaluate import Tested, evaluate
     from .recorder import pixels
 
     choice = order.choice
@@ -177,8 +177,11 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
     train, test = load(**choice.data(order.root))
     link.send("stage", stage="distilling")
 
+    losses: dict[int, float] = {}
+
     def look(progress: Progress) -> None:
         link.obey()
+        losses[progress.iteration] = progress.loss
         last = progress.iteration == progress.iterations
         if link.due() or progress.iteration == 1 or last:
             frame = (pixels(train, progress.images) * 255).round().byte().numpy()
@@ -186,9 +189,10 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
                 "frame",
                 step=progress.iteration,
                 total=progress.iterations,
-                loss=progress.loss,
+                losses=dict(losses),
                 frame=frame,
             )
+            losses.clear()
 
     own = {} if choice.baseline else {"sampling": choice.sampling}
     made = {"method": choice.method, "fairness": choice.fairness, "ipc": choice.ipc}
@@ -205,10 +209,10 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
             data.save(order.out)
     link.send("stage", stage="training networks on it")
 
-    def count(done: int, total: int) -> None:
+    def count(tested: Tested) -> None:
         link.obey()
-        if link.due() or done == total:
-            link.send("tested", done=done, total=total)
+        if link.due() or tested.report is not None:
+            link.send("tested", done=tested.epoch, total=tested.epochs, report=tested.report)
 
     report = _known(order.report, data)
     if report is None:

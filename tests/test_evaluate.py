@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fddkit import networks
+from fddkit.datasets import load
+from fddkit.distill import distill
 from fddkit.distilled import DistilledSet
 from fddkit.errors import FddkitError
 from fddkit.evaluate import evaluate
@@ -249,3 +251,14 @@ def test_an_empty_test_cell_is_reported():
     assert report.empty_cells == [(0, 1)]
     assert "no test image: red standing" in str(report)
     assert report.counts.sum() == len(kept) == 9
+
+
+def test_a_callback_sees_every_epoch_and_the_report_so_far():
+    train, test = load("digits")
+    s = distill(train, "random", ipc=2)
+    seen = []
+    whole = evaluate(s, test, repeats=2, preset="smoke", progress=False, callback=seen.append)
+    assert [t.epoch for t in seen if t.report is None] == list(range(1, seen[-1].epochs + 1))
+    one, both = (t.report for t in seen if t.report is not None)
+    assert np.array_equal(one.counts, whole.counts[:1])
+    assert np.array_equal(both.counterfactual.counts, whole.counterfactual.counts)

@@ -55,6 +55,7 @@ class Distil:
         self.jobs, self._chosen, self._finished, self._hidden = jobs, chosen, finished, hidden
         self.job: Job | None = None
         self._seen: set[int] = set()
+        self._shown = 0  # networks whose rates are shown
         self.start = _button("Distil", "primary", "Distil what the controls say", self._start)
         self.pause = _button("Pause", "", "Let the run rest, and go on later", self._pause)
         self.stop = _button("Stop", "warning", "End the run; it can be resumed", self._stop)
@@ -138,7 +139,7 @@ class Distil:
     def _look(self, change: dict) -> None:
         self.job = change["new"]
         self.images.selected = -1
-        self.rates.value = ""
+        self.rates.value, self._shown = "", 0
         self._show()
 
     def _show(self) -> None:
@@ -163,8 +164,11 @@ class Distil:
         self.course.value = results.curve(job.losses, max(job.losses, default=0), _rule(job))
         if job.state == "running" and job.stage == "distilling":
             self.course.value = results.curve(job.losses, job.total, _rule(job))
-        if job.state == "finished" and not self.rates.value and not self._hidden(job):
-            self.rates.value = results.rates(job.fairness())
+        report = job.fairness() if job.state == "finished" else job.tested
+        networks = 0 if report is None or self._hidden(job) else len(report.counts)
+        if networks > self._shown:
+            self._shown = networks
+            self.rates.value = results.rates(report)
         self._buttons()
         self._list()
 

@@ -83,13 +83,16 @@ def rates(report: FairnessReport) -> str:
             f'<td style="{_SMALL};text-align:right"><b>{gap}</b></td></tr>'
         )
     test = "every test image in every group" if report.counterfactual else "balanced test"
+    n = len(used.counts)
+    test += f"; mean of {n} networks" if n > 1 else "; one network"
     return (
         f'<div style="color:{INK};font-size:11px">true-positive rate (%), class by group; '
         f"{test}</div>"
         f'<table style="border-collapse:separate;border-spacing:1px;color:{INK}">'
         f'<thead><tr><th></th>{head}<th style="{_SMALL}">gap</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
-        f'<div style="color:{INK};font-size:11px">{_deo("DEO_M", used.deo_m)}, the largest gap; '
+        f'<div style="color:{INK};font-size:11px">accuracy <b>{used.accuracy.mean:.1f}</b>%; '
+        f"{_deo('DEO_M', used.deo_m)}, the largest gap; "
         f"{_deo('DEO_A', used.deo_a)}, the mean. A fair model would show the noise floor.</div>"
     )
 
