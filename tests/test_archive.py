@@ -1,0 +1,82 @@
+"""Finished runs are found on the disk, and damaged files are passed over."""
+
+import json
+
+import pytest
+
+import fddkit as fdd
+from fddkit.archive import finished, nearest
+from fddkit.choice import Choice
+from fddkit.files import write_json
+from fddkit.worker import Order
+
+
+def _summary(mean):
+    return {"mean": mean, "std": 1.0, "ci95": [mean - 1, mean + 1], "noise_floor": 3.0}
+
+
+def _notebook(reports, name, numbers, status="finished", **parameters):
+    given = {"dataset": "digits", "br": None, "ipc": 10, "rules": ["vanilla", "cobra"]}
+    folder = reports / "02_distillation" / name
+    folder.mkdir(parents=True)
+    write_json(folder / "run.json", {"status": status, "parameters": given | parameters})
+    write_json(folder / "metrics.json", {"numbers": numbers})
+    return folder
+
+
+def _numbers(rule, mean, where=""):
+    return {f"{rule} {where}{m}": _summary(mean) for m in ("accuracy", "DEO_M", "DEO_A")}
+
+
+@pytest.fixture
+def reports(tmp_path):
+    """Make one explored run and three of notebooks, with rubbish beside them."""
+    order = Order(
+        Choice(ipc=1, fairness="fairdd", preset="smoke"), "data", str(tmp_path / "explore"), 2
+    )
+    order.out.parent.mkdir()
+    train, test = fdd.load("digits")
+    s = fdd.distill(train, "dm", "fairdd", 1, preset="smoke", out=order.out, progress=False)
+    fdd.evaluate(s, test, repeats=2, preset="smoke", progress=False).save(order.report)
+    (tmp_path / "explore" / "broken.json").write_text("{")
+    (tmp_path / "explore" / "other.json").write_text(json.dumps({"a": 1}))
+    both = _numbers("vanilla", 20) | _numbers("vanilla", 30, "counterfactual ")
+    _notebook(tmp_path, "default", both | _numbers("whole", 90))
+    _notebook(tmp_path, "br", _numbers("cobra", 80), br=0.9)
+    _notebook(tmp_path, "failed", _numbers("cobra", 1), status="failed")
+    return tmp_path
+
+
+def test_all_that_is_finished_is_found(reports):
+    found = {(one.rule, one.br, one.ipc): one for one in finished(reports)}
+    assert set(found) == {
+        ("fairdd", 0.75, 1),
+        ("vanilla", 0.75, 10),
+        ("whole", 0.75, 10),
+        ("cobra", 0.9, 10),
+    }
+    own = found["fairdd", 0.75, 1]
+    assert own.out is not None
+    assert own.numbers["accuracy"]["mean"] > 0
+    assert found["whole", 0.75, 10].method == "whole"
+
+
+def test_the_counterfactual_test_counts_where_there_is_one(reports):
+    vanilla = next(one for one in finished(reports) if one.rule == "vanilla")
+    assert vanilla.numbers["accuracy"]["mean"] == 30
+
+
+def test_the_nearest_is_of_one_bias_ratio_and_size(reports):
+    found = finished(reports)
+    near = nearest(found, Choice(br=0.8, ipc=10))
+    assert {(one.rule, one.br) for one in near} == {("vanilla", 0.75), ("whole", 0.75)}
+    assert {one.rule for one in nearest(found, Choice(br=0.95))} == {"cobra"}
+    assert {one.rule for one in nearest(found, Choice(ipc=2))} == {"fairdd"}
+    assert nearest(found, Choice(gap=1, br=0.8)) == []
+    assert nearest(found, Choice(method="dc")) != []  # baselines go with every method
+    assert nearest([], Choice()) == []
+
+
+def test_a_folder_without_runs_is_empty(tmp_path):
+    assert finished(tmp_path) == []
+    assert finished(tmp_path / "nowhere") == []
