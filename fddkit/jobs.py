@@ -18,6 +18,7 @@ import numpy as np
 
 from .choice import Choice
 from .distilled import DistilledSet
+from .errors import FddkitError
 from .fairness import FairnessReport
 from .worker import Order, serve
 
@@ -138,7 +139,24 @@ class Jobs:
         threading.Thread(target=self._listen, args=(self._pipe, self._process), daemon=True).start()
 
     def submit(self, choice: Choice) -> Job:
-        """Queue a choice and return its job."""
+        """Queue a choice and return its job.
+
+        Parameters
+        ----------
+        choice : Choice
+            What to distil.
+
+        Returns
+        -------
+        Job
+
+        Raises
+        ------
+        FddkitError
+            If the queue has been closed.
+        """
+        if self._closed:
+            raise FddkitError("this explorer has been closed; run its cell again")
         job = Job(Order(choice, self.root, self.folder, self.repeats))
         with self._lock:
             self.all.append(job)
@@ -196,6 +214,8 @@ class Jobs:
 
     def close(self) -> None:
         """End the worker; a run that it was at goes on where it was when it is asked for again."""
+        if self._closed:
+            return
         with self._lock:
             self._closed = True
             self._queue.clear()
@@ -300,6 +320,11 @@ class Jobs:
 
 
 def _thin(frames: dict[int, np.ndarray]) -> None:
-    """Let go of every other frame, but of the first and the last."""
-    for step in sorted(frames)[1:-1:2]:
-        del frames[step]
+    """Let go of the frame that is missed least: the one whose neighbours are nearest."""
+    steps = sorted(frames)
+    del frames[min(steps[1:-1], key=lambda s: _gap(steps, s))]
+
+
+def _gap(steps: list[int], step: int) -> int:
+    at = steps.index(step)
+    return steps[at + 1] - steps[at - 1]

@@ -90,6 +90,7 @@ def open_explorer(browser, address: str, timeout: float, notebook: str = "06_exp
     page.goto(f"{address}/lab/tree/{notebook}?reset&token={TOKEN}")
     page.locator(".jp-Notebook").wait_for()
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.get_by_role("button", name="No", exact=True).click()  # news of Jupyter? it hides a corner
     page.keyboard.press("Control+b")  # the folder's list takes the width of a panel
     page.get_by_role("menuitem", name="Run").first.click()
     page.get_by_text("Run All Cells", exact=True).click()

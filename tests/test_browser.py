@@ -5,9 +5,11 @@ import re
 import time
 from contextlib import suppress
 
+import nbformat
 import psutil
 import pytest
 from lab import CHROMIUM, ROOT, api, chromium, open_explorer, serve, slider
+from nbconvert import HTMLExporter
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -40,7 +42,7 @@ def explorer(address):
         except Exception:
             _keep(page, "explorer")
             raise
-        page.get_by_label("preset").select_option("smoke")
+        _preset(page, "smoke")
         yield page
 
 
@@ -61,6 +63,11 @@ def _picture_of_a_failure(request):
 
 def _says(page) -> str:
     return page.get_by_text(re.compile(r"^BR \d")).first.inner_text()
+
+
+def _preset(page, name: str) -> None:
+    page.get_by_label("preset").select_option(name)
+    page.get_by_text(re.compile(f"^Distil: .*, {name}$")).wait_for()
 
 
 def _tab(page, name: str) -> None:
@@ -151,7 +158,7 @@ def test_a_clicked_image_is_explained(explorer):
 
 def test_stop_and_resume_end_as_an_uninterrupted_run(explorer):
     page = explorer
-    page.get_by_label("preset").select_option("quick")
+    _preset(page, "quick")
     page.get_by_role("button", name="Distil").click()
     page.get_by_text(re.compile(r"distilling \d+ of 200")).wait_for()
     page.get_by_role("button", name="Pause").click()
@@ -166,14 +173,14 @@ def test_stop_and_resume_end_as_an_uninterrupted_run(explorer):
     assert _picture(page, 1) != shown
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("stopped; resume goes on where it was").wait_for()
-    page.get_by_label("preset").select_option("smoke")
+    _preset(page, "smoke")
 
 
 def test_two_runs_queue(explorer):
     page = explorer
     for rule in ("vanilla", "fairdd"):
         page.get_by_label("rule", exact=True).select_option(rule)
-        page.locator("tr[style*=bold]", has_text=rule).wait_for()  # it has arrived
+        page.get_by_text(f"Distil: {rule} dm").wait_for()
         page.get_by_role("button", name="Distil").click()
     for rule in ("vanilla", "fairdd"):
         page.get_by_role("option", name=f"✓ finished: {rule} dm IPC 10").wait_for()
@@ -211,6 +218,24 @@ def test_the_choice_is_written_down(explorer):
     assert "br = 0.75" in cell
     assert "--dataset digits" in command
     _tab(page, "Distil")
+
+
+def test_the_saved_notebook_exports_to_a_page_with_figures(explorer, folder):
+    """What a person sends to others: no widget can be shown there, its figures are."""
+    explorer.locator(".jp-Notebook .jp-MarkdownCell").first.click()
+    explorer.get_by_role("menuitem", name="File").first.click()
+    explorer.get_by_text("Save Notebook", exact=True).click()
+    saved = folder / "notebooks" / "06_explore.ipynb"
+    limit = time.monotonic() + 30
+    while "widget-view+json" not in saved.read_text() and time.monotonic() < limit:
+        time.sleep(0.2)
+    notebook = nbformat.read(saved, as_version=4)
+    body, _ = HTMLExporter().from_notebook_node(notebook)
+    shown = next(c for c in notebook.cells if "widget-view+json" in str(c.get("outputs")))
+    assert "text/html" in shown.outputs[-1].data
+    assert body.count("data:image/png;base64") >= 6  # three in the explorer's place, three below
+    assert "Error displaying widget" not in body
+    assert '<script type="application/vnd.jupyter.widget-view' not in body
 
 
 def test_nothing_went_wrong_and_nothing_left_the_machine(explorer):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -201,7 +202,13 @@ def test_nothing_is_left_when_the_kernel_is_killed(tmp_path):
     assert all(name.endswith(".part") for name in left), left
 
 
-def test_a_thinned_film_keeps_its_ends():
-    frames = dict.fromkeys(range(1, 20))
-    _thin(frames)
-    assert (min(frames), max(frames), len(frames)) == (1, 19, 10)
+def test_a_thinned_film_keeps_its_ends_and_stays_even():
+    frames = {}
+    for step in range(1, 201):
+        frames[step] = None
+        if len(frames) > 16:
+            _thin(frames)
+    steps = sorted(frames)
+    assert (steps[0], steps[-1], len(steps)) == (1, 200, 16)
+    gaps = [b - a for a, b in pairwise(steps)]
+    assert max(gaps) <= 4 * min(gaps[:-1])

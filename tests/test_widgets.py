@@ -149,14 +149,14 @@ def test_a_thousand_moves_leave_nothing_behind(desk):
 
 
 def _wait(desk, count):
-    desk.jobs.wait(seconds=120)
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 120
     while len(desk.found) < count and time.monotonic() < limit:
         time.sleep(0.02)
     in_turn(lambda: None)()  # what follows from it is done, too
 
 
 def test_a_run_joins_the_comparison_and_its_images_can_be_looked_at(desk):
+    assert "cobra dm IPC 2, digits BR 0.75, smoke" in desk.distil.next.value
     desk.distil.start.click()
     _wait(desk, 1)
     assert [*desk.found] == ["cobra dm IPC 2, digits BR 0.75"]
@@ -227,6 +227,18 @@ def test_a_failed_run_is_told(desk):
     desk.distil.runs.value = job
     assert "needs MNIST" in desk.distil.says.value
     assert desk.distil.pause.description == "Resume"
+
+
+def test_a_newer_explorer_ends_the_older_ones_worker(tmp_path):
+    first = Explorer(Choice(preset="smoke"), reports=tmp_path, live=True)
+    worker = first.jobs._process
+    second = Explorer(Choice(preset="smoke"), reports=tmp_path, live=True)
+    worker.join(10)
+    assert not worker.is_alive()
+    first.distil.start.click()
+    assert "run its cell again" in first.distil.says.value
+    second.close()
+    second.close()  # twice does no harm
 
 
 # --- where it is shown ------------------------------------------------------------------------

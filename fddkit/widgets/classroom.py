@@ -54,7 +54,7 @@ STEPS = (
         {"method": "dm", "fairness": "fairdd", "gap": None, "br": 0.75, "ipc": 10},
     ),
     Step(
-        "4 · Match their barycentre",
+        "4 · Match their centre",
         "COBRA matches one point: the centre of the groups. The papers report different numbers "
         "for the two. What do you expect here?",
         "Under squared error the two draw the images the same way; they differ in the length of "
@@ -62,7 +62,7 @@ STEPS = (
         {"method": "dm", "fairness": "cobra", "gap": None, "br": 0.75, "ipc": 10},
     ),
     Step(
-        "5 · Take the separation away",
+        "5 · No separation",
         "Four of five images of a class are in one group again, and nothing is done for fairness. "
         "But at GAP 0 the two groups look alike. How unfair is it now?",
         "Bias is a product: of how unequal groups are in number, and of how different they look. "
@@ -107,7 +107,7 @@ class Classroom:
         self.steps = w.ToggleButtons(
             options=[(step.title, i) for i, step in enumerate(STEPS)],
             tooltips=[step.title for step in STEPS],
-            style={"button_width": "170px"},
+            style={"button_width": "165px"},
         )
         self.question = w.HTML()
         self.guess = w.IntSlider(
@@ -116,8 +116,8 @@ class Classroom:
             max=100,
             description="your guess of DEO_A (points)",
             tooltip="The gap between the best and worst recognised group, averaged over classes",
-            style={"description_width": "190px"},
-            layout=w.Layout(width="480px"),
+            style={"description_width": "220px"},
+            layout=w.Layout(width="520px"),
         )
         self.run = w.Button(description="Set up and run", tooltip="Move the controls and distil")
         self.reveal = w.Button(description="Reveal", tooltip="Compare the guess with what came out")

@@ -7,6 +7,7 @@ import torch
 
 from ..catalogue import CATALOGUE
 from ..choice import Choice
+from ..errors import FddkitError
 from ..fairness import FairnessReport
 from ..jobs import ENDED, Job, Jobs
 from . import results
@@ -59,6 +60,7 @@ class Distil:
         self.start = _button("Distil", "primary", "Distil what the controls say", self._start)
         self.pause = _button("Pause", "", "Let the run rest, and go on later", self._pause)
         self.stop = _button("Stop", "warning", "End the run; it can be resumed", self._stop)
+        self.next = w.HTML()
         self.runs = w.Select(
             options=[],
             rows=4,
@@ -73,6 +75,7 @@ class Distil:
         self.images, self.course, self.rates = Grid(), w.HTML(), w.HTML()
         self.box = w.VBox(
             [
+                self.next,
                 w.HBox([self.start, self.pause, self.stop, self.runs]),
                 w.HBox([self.bar, self.says]),
                 w.HBox(
@@ -84,6 +87,10 @@ class Distil:
         self._buttons()
 
     @in_turn
+    def draw(self, choice: Choice) -> None:
+        """Say what the button distils."""
+        self.next.value = f"Distil: <b>{choice.title}, {choice.preset}</b>"
+
     def submit(self, choice: Choice) -> Job:
         """Queue a choice and look at it."""
         job = self.jobs.submit(choice)
@@ -108,7 +115,10 @@ class Distil:
 
     @in_turn
     def _start(self) -> None:
-        self.submit(self._chosen())
+        try:
+            self.submit(self._chosen())
+        except FddkitError as error:
+            self.says.value = str(error)
 
     @in_turn
     def _pause(self) -> None:

@@ -10,6 +10,7 @@ import ipywidgets as w
 from .. import plots
 from ..bench import Bench
 from ..choice import Choice
+from ..errors import FddkitError
 from ..fairness import FairnessReport
 from ..jobs import Job, Jobs
 from ..plots import Figure
@@ -40,6 +41,9 @@ _TABS = ("Distil", "Look at an image", "Compare", "Classroom", "Finished runs", 
 class Explorer:
     """Drag BR, IPC and GAP, distil, compare.
 
+    A new one ends what an older one runs in the background, so that a cell which is run again
+    leaves no process behind.
+
     Parameters
     ----------
     choice : Choice, optional
@@ -63,6 +67,8 @@ class Explorer:
         Title and report of every run that has finished.
     """
 
+    _open: "Explorer | None" = None
+
     def __init__(
         self,
         choice: Choice | None = None,
@@ -71,6 +77,9 @@ class Explorer:
         repeats: int = 2,
         live: bool | None = None,
     ):
+        if Explorer._open is not None:
+            Explorer._open.close()
+        Explorer._open = self
         self.live = interactive() if live is None else live
         root, reports = str(_home(root)), _home(reports)
         self.root = root
@@ -115,7 +124,7 @@ class Explorer:
         self.jobs.wait(jobs)
         for job in jobs:
             if job.state == "failed":
-                raise RuntimeError(job.error)
+                raise FddkitError(job.error)
             self._changed(job)
 
     def close(self) -> None:
@@ -196,6 +205,7 @@ class Explorer:
         """Redraw what can be seen of a new choice."""
         choice, tab = self.choice, _TABS[self.tabs.selected_index or 0]
         self.panels.draw(choice)
+        self.distil.draw(choice)
         if tab == "Finished runs":
             self.past.draw(choice)
         elif tab == "Take away":

@@ -47,7 +47,8 @@ def curve(losses: Mapping[int, float], total: int, rule: str) -> str:
         f'<text x="{left - 4}" y="{height - bottom}" text-anchor="end" {text}>0</text>'
         f'<text x="{left}" y="{height - 4}" {text}>0</text>'
         f'<text x="{width - 2}" y="{height - 4}" text-anchor="end" {text}>step {total}</text>'
-        f'<text x="{left + 6}" y="12" {text}>matching loss (one network a step)</text></svg>'
+        f'<text x="{width - 2}" y="12" text-anchor="end" {text}>matching loss (one network a step)'
+        "</text></svg>"
     )
 
 

@@ -1,8 +1,8 @@
 """One thing at a time, whatever thread it comes on.
 
-JupyterLab delivers messages of widgets on a thread beside that of the cells, jobs report on the
-event loop, and a cell may call the same objects: without turns, two of them would read the
-controls, and the one that draws last would show what is no longer so.
+JupyterLab delivers messages of widgets on threads beside that of the cells (subshells), jobs report
+on the event loop, and a cell may call the same objects: without turns, two of them would read
+the controls, and the one that draws last would show what is no longer so.
 """
 
 import functools
