@@ -51,6 +51,7 @@ def figures(data, report):
         "losses": plots.losses({"vanilla": torch.rand(40) + 1, "short": torch.rand(2) + 1}),
         "comparison": plots.comparison({"whole": report, "random": report}),
         "curve": plots.curve({"whole": {0.5: report, 0.9: report}}, "BR"),
+        "tradeoff": plots.tradeoff({"cobra": report, "vanilla": report}, "deo_m"),
     }
 
 
@@ -83,6 +84,17 @@ def test_the_comparison_shows_the_numbers_of_the_report(report):
     accuracy = plots.comparison({"whole": report}).axes[0]
     shown = [line.get_xdata()[0] for line in accuracy.lines if line.get_marker() == "o"]
     assert shown == pytest.approx([report.accuracy.mean, report.counterfactual.accuracy.mean])
+
+
+def test_the_tradeoff_shows_the_counterfactual_test_where_there_is_one(report):
+    from dataclasses import replace
+
+    for shown in (report, replace(report, counterfactual=None)):
+        used = shown.counterfactual or shown
+        ax = plots.tradeoff({"cobra": shown}).axes[0]
+        (point,) = (line for line in ax.lines if line.get_marker() == "o")
+        assert point.get_xydata().tolist() == [[used.accuracy.mean, used.deo_a.mean]]
+        assert ax.get_ylabel() == "DEO_A (%)"
 
 
 def test_methods_keep_their_colours_and_the_users_style_stays():

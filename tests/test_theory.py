@@ -385,3 +385,19 @@ def test_a_check_prints_its_outcome():
     good, bad = theory.Check("x is y", 0.0, 1e-6), theory.Check("x is y", float("nan"), 1e-6)
     assert str(good).startswith("holds: x is y")
     assert str(bad).startswith("FAILS: x is y")
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5))
+def test_no_plane_through_the_mean_holds_more_of_the_groups_spread(seed, groups):
+    stats = random_stats(seed, groups=groups, absent=groups > 2)
+    middle, axes = theory.plane(stats, 0)
+    delta = stats.points[0, stats.present[0]] - middle
+    held = (delta @ axes.mT).square().sum()
+    assert torch.allclose(delta.mean(0), torch.zeros(5, dtype=torch.float64), atol=1e-9)
+    other = torch.linalg.qr(torch.randn(5, 2, dtype=torch.float64)).Q.mT
+    assert held >= (delta @ other.mT).square().sum() - 1e-9
+    if len(delta) < 3:  # all of it, and nothing along an axis that is none
+        assert torch.allclose(held, delta.square().sum())
+        assert (axes[max(0, len(delta) - 1) :] == 0).all()
+    again = theory.plane(stats, 0)[1]
+    assert torch.equal(axes, again)
