@@ -27,8 +27,10 @@ class Finished:
         GAP level.
     br : float
         Bias ratio.
-    ipc : int
-        Images per class.
+    ipc : int or None
+        Images per class; None for ``whole``.
+    preset : str
+        Of the distillation.
     numbers : dict
         ``accuracy``, ``deo_m`` and ``deo_a``, each with ``mean``, ``ci95`` and ``noise_floor`` in
         percent; of the counterfactual test where there is one.
@@ -41,16 +43,18 @@ class Finished:
     dataset: str
     gap: int | None
     br: float
-    ipc: int
+    ipc: int | None
     method: str
     rule: str
+    preset: str
     numbers: dict[str, dict[str, Any]]
     where: Path
     out: Path | None = None
 
     def distance(self, choice: Choice) -> float:
         """Return how far its BR and IPC are from a choice's: 0 is the same."""
-        larger, smaller = max(self.ipc, choice.ipc), min(self.ipc, choice.ipc)
+        ipc = choice.ipc if self.ipc is None else self.ipc
+        larger, smaller = max(ipc, choice.ipc), min(ipc, choice.ipc)
         return abs(self.br - choice.br) + 0.1 * (larger / smaller - 1)
 
 
@@ -78,7 +82,7 @@ def nearest(found: list[Finished], choice: Choice) -> list[Finished]:
     found : list of Finished
         Of `finished`.
     choice : Choice
-        Its data set, GAP and method have to be the same; baselines go with every method.
+        Its data set, GAP, method and preset have to be the same; baselines go with every method.
 
     Returns
     -------
@@ -89,14 +93,14 @@ def nearest(found: list[Finished], choice: Choice) -> list[Finished]:
     fits = [
         one
         for one in found
-        if (one.dataset, one.gap) == (choice.dataset, choice.gap)
+        if (one.dataset, one.gap, one.preset) == (choice.dataset, choice.gap, choice.preset)
         and one.method in (choice.method, "random", "whole")
     ]
     if not fits:
         return []
     own = [one for one in fits if one.method == choice.method] or fits
     best = min(own, key=lambda one: one.distance(choice))
-    same = [one for one in fits if (one.br, one.ipc) == (best.br, best.ipc)]
+    same = [one for one in fits if one.br == best.br and one.ipc in (best.ipc, None)]
     return list({one.rule: one for one in same}.values())
 
 
@@ -105,9 +109,8 @@ def _explored(reports: Path) -> Iterator[Finished]:
     for path in sorted(reports.glob("explore/*.json")):
         try:
             report = FairnessReport.load(path)
-            made = report.config["data"]
+            made = report.config["data"]  # of the whole set: only which it is
             data = made["dataset"]
-            data = data if isinstance(data, dict) else made
             method = made.get("method", "whole")
             out = path.with_name(path.name.rsplit(".x", 1)[0] + ".safetensors")
             shown = report.counterfactual or report
@@ -115,9 +118,10 @@ def _explored(reports: Path) -> Iterator[Finished]:
                 data["dataset"],
                 data["gap"],
                 data["br"],
-                made.get("ipc") or 1,
+                made.get("ipc"),
                 method,
                 made.get("fairness") or method,
+                report.config["preset"],
                 {name: getattr(shown, name).to_dict() for name in METRICS},
                 path,
                 out if out.exists() else None,
@@ -150,6 +154,15 @@ def _notebooks(reports: Path) -> Iterator[Finished]:
             if not whole:
                 continue
             out = folder / f"{rule}-seed{given.get('seed', 0)}.safetensors"
-            method = rule if rule in ("random", "whole") else given.get("method", "dm")
-            out = out if out.exists() else None
-            yield Finished(dataset, given.get("gap"), br, ipc, method, rule, whole[0], folder, out)
+            yield Finished(
+                dataset,
+                given.get("gap"),
+                br,
+                None if rule == "whole" else ipc,
+                rule if rule in ("random", "whole") else given.get("method", "dm"),
+                rule,
+                given.get("preset", "quick"),
+                whole[0],
+                folder,
+                out if out.exists() else None,
+            )

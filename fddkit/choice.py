@@ -1,7 +1,7 @@
 """What a person has chosen in the explorer, and how it is written down."""
 
 import shlex
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 from .catalogue import CATALOGUE
 from .errors import FddkitError, unknown
@@ -86,8 +86,9 @@ class Choice:
         size = "" if self.method == "whole" else f" IPC {self.ipc}"
         gap = "" if self.gap is None else f" GAP {self.gap}"
         group = " by group" if self.sampling == "group" and not self.baseline else ""
+        preset = "" if self.preset == "quick" else f" {self.preset}"
         seed = f" seed {self.seed}" if self.seed else ""
-        return f"{what}{size}{group}, {self.dataset}{gap} BR {self.br:g}{seed}"
+        return f"{what}{size}{group}{preset}, {self.dataset}{gap} BR {self.br:g}{seed}"
 
     @property
     def name(self) -> str:
@@ -99,10 +100,9 @@ class Choice:
 
     def with_(self, **changes: object) -> "Choice":
         """Return another choice; a bias ratio below its balance is raised to it."""
-        trial = {f.name: getattr(self, f.name) for f in fields(self)} | changes
-        groups = 2 if trial["gap"] is not None else CATALOGUE[trial["dataset"]].groups
-        changes["br"] = max(trial["br"], round(1 / groups, 4))
-        return replace(self, **changes)
+        br = changes.pop("br", self.br)
+        moved = replace(self, **changes, br=1.0)  # which any groups allow
+        return replace(moved, br=max(br, moved.balance))
 
     def data(self, root: str) -> dict[str, object]:
         """Return the arguments of `fddkit.load`."""

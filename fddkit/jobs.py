@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -102,7 +103,7 @@ class Jobs:
         Networks trained on each set.
     changed : callable, optional
         Called with a job whenever something about it is new: on the event loop that runs where
-        the queue was made, or else in a thread. What happens in a burst is told once.
+        the queue was made, or else on a thread. What happens in a burst is told once.
     """
 
     def __init__(
@@ -116,12 +117,15 @@ class Jobs:
         self.all: list[Job] = []
         self._queue: deque[Job] = deque()
         self._now: Job | None = None
+        self._impatient: threading.Timer | None = None  # ends a worker that does not stop
         self._lock = threading.RLock()
         self._told: set[int] = set()
         try:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
+            # never on a thread that holds the lock: who hears it may wait for one who wants it
+            self._teller = ThreadPoolExecutor(1, "fddkit-jobs")
         self._closed = False
         self._start()
         atexit.register(self.close)
@@ -184,12 +188,12 @@ class Jobs:
             if job in self._queue:
                 self._queue.remove(job)
                 self._end(job, "stopped")
-            elif job is self._now:
+            elif job is self._now and self._impatient is None:
                 self._say(job, "stop")
                 self._interrupt()  # also where it does not look at words
-                impatient = threading.Timer(_PATIENCE, self._force, (job, self._process))
-                impatient.daemon = True
-                impatient.start()
+                self._impatient = threading.Timer(_PATIENCE, self._process.terminate)
+                self._impatient.daemon = True
+                self._impatient.start()
 
     def wait(self, jobs: Iterable[Job] | None = None, seconds: float = 600.0) -> None:
         """Wait until jobs have ended, by default all of them.
@@ -230,6 +234,8 @@ class Jobs:
             self._process.terminate()
             self._process.join()
         self._pipe.close()
+        if self._loop is None:
+            self._teller.shutdown(wait=False)
 
     def _say(self, job: Job, word: str) -> None:
         with self._lock:
@@ -240,10 +246,6 @@ class Jobs:
     def _interrupt(self) -> None:
         if os.name == "posix" and self._process.is_alive():
             os.kill(self._process.pid, signal.SIGINT)
-
-    def _force(self, job: Job, process: Any) -> None:
-        if job is self._now and process is self._process:
-            process.terminate()
 
     def _next(self) -> None:
         """Hand the next order to the worker, if it has none."""
@@ -258,6 +260,9 @@ class Jobs:
         job.state, job.stage = state, ""
         if job is self._now:
             self._now = None
+            if self._impatient is not None:  # the same run may go on at once
+                self._impatient.cancel()
+                self._impatient = None
         self._tell(job)
         self._next()
 
@@ -276,7 +281,9 @@ class Jobs:
             if self._closed or process is not self._process:
                 return
             self._start()
-            if self._now is not None:
+            if self._now is not None and self._impatient is not None:
+                self._end(self._now, "stopped")  # as it was told to
+            elif self._now is not None:
                 job, self._now.error = self._now, "its process ended, perhaps for lack of memory"
                 self._end(job, "failed")
 
@@ -308,10 +315,12 @@ class Jobs:
 
     def _tell(self, job: Job) -> None:
         """Say that a job has changed, once for all that happens until it is heard."""
+        if id(job) in self._told or self._closed or (self._loop and self._loop.is_closed()):
+            return
+        self._told.add(id(job))
         if self._loop is None:
-            self.changed(job)
-        elif id(job) not in self._told and not self._loop.is_closed():
-            self._told.add(id(job))
+            self._teller.submit(self._hear, job)
+        else:
             self._loop.call_soon_threadsafe(self._hear, job)
 
     def _hear(self, job: Job) -> None:
@@ -322,9 +331,5 @@ class Jobs:
 def _thin(frames: dict[int, np.ndarray]) -> None:
     """Let go of the frame that is missed least: the one whose neighbours are nearest."""
     steps = sorted(frames)
-    del frames[min(steps[1:-1], key=lambda s: _gap(steps, s))]
-
-
-def _gap(steps: list[int], step: int) -> int:
-    at = steps.index(step)
-    return steps[at + 1] - steps[at - 1]
+    threes = zip(steps, steps[1:], steps[2:], strict=False)
+    del frames[min(threes, key=lambda three: three[2] - three[0])[1]]

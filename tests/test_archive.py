@@ -52,13 +52,14 @@ def test_all_that_is_finished_is_found(reports):
     assert set(found) == {
         ("fairdd", 0.75, 1),
         ("vanilla", 0.75, 10),
-        ("whole", 0.75, 10),
+        ("whole", 0.75, None),
         ("cobra", 0.9, 10),
     }
     own = found["fairdd", 0.75, 1]
     assert own.out is not None
     assert own.numbers["accuracy"]["mean"] > 0
-    assert found["whole", 0.75, 10].method == "whole"
+    assert found["whole", 0.75, None].method == "whole"
+    assert (own.preset, found["vanilla", 0.75, 10].preset) == ("smoke", "quick")
 
 
 def test_the_counterfactual_test_counts_where_there_is_one(reports):
@@ -71,7 +72,9 @@ def test_the_nearest_is_of_one_bias_ratio_and_size(reports):
     near = nearest(found, Choice(br=0.8, ipc=10))
     assert {(one.rule, one.br) for one in near} == {("vanilla", 0.75), ("whole", 0.75)}
     assert {one.rule for one in nearest(found, Choice(br=0.95))} == {"cobra"}
-    assert {one.rule for one in nearest(found, Choice(ipc=2))} == {"fairdd"}
+    smoke = Choice(ipc=2, preset="smoke")
+    assert {one.rule for one in nearest(found, smoke)} == {"fairdd"}  # not beside another preset
+    assert {one.rule for one in nearest(found, Choice(ipc=2))} == {"vanilla", "whole"}
     assert nearest(found, Choice(gap=1, br=0.8)) == []
     assert nearest(found, Choice(method="dc")) != []  # baselines go with every method
     assert nearest([], Choice()) == []

@@ -31,6 +31,11 @@ def test_the_parameters_cell_gives_the_choice_back(values):
     assert Choice(**cell) == choice
 
 
+def test_a_title_names_a_preset_that_is_not_the_usual_one():
+    assert Choice().title == "cobra dm IPC 10, digits BR 0.75"
+    assert Choice(preset="smoke").title == "cobra dm IPC 10 smoke, digits BR 0.75"
+
+
 @given(choices, choices)
 def test_names_and_titles_tell_choices_apart(one, other):
     a, b = Choice(**one), Choice(**other)

@@ -49,6 +49,7 @@ def test_runs_end_one_after_the_other_with_the_bits_of_distill(jobs, heard):
     assert two.state == "waiting"
     jobs.wait([one, two], 120)
     assert (one.state, two.state) == ("finished", "finished")
+    _until(lambda: (two, "finished", "") in heard)
     states = [(job is two, state) for job, state, _ in heard]
     assert states.index((False, "finished")) < states.index((True, "running"))
     train, test = fdd.load("digits", br=0.75)
@@ -106,7 +107,23 @@ def test_pause_rests_and_goes_on(jobs):
     jobs.pause(job)
     _until(lambda: job.state == "paused")
     jobs.stop(job)  # also one that rests
-    _until(lambda: job.state == "stopped", 10)
+    _until(lambda: job.state == "stopped")
+
+
+def test_a_stopped_run_that_goes_on_at_once_is_not_ended_by_the_patience_of_its_stop(
+    jobs, monkeypatch
+):
+    monkeypatch.setattr("fddkit.jobs._PATIENCE", 1.0)
+    job = jobs.submit(Choice(ipc=2, seed=10))
+    _until(lambda: job.step >= 2)
+    jobs.stop(job)
+    _until(lambda: job.state == "stopped")
+    jobs.resume(job)
+    _until(lambda: job.state == "running" and job.step > 2)
+    time.sleep(1.5)
+    assert job.state in ("running", "finished"), job.error
+    jobs.stop(job)
+    _until(lambda: job.state in ("stopped", "finished"))
 
 
 def test_a_waiting_run_is_taken_from_the_queue(jobs):
@@ -114,7 +131,7 @@ def test_a_waiting_run_is_taken_from_the_queue(jobs):
     jobs.stop(second)
     assert second.state == "stopped"
     jobs.stop(first)
-    _until(lambda: first.state == "stopped", 10)
+    _until(lambda: first.state == "stopped")
 
 
 def test_what_is_on_the_disk_is_not_computed_again(jobs):

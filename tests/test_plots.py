@@ -94,6 +94,8 @@ def test_the_tradeoff_shows_the_counterfactual_test_where_there_is_one(report):
         ax = plots.tradeoff({"cobra": shown}).axes[0]
         (point,) = (line for line in ax.lines if line.get_marker() == "o")
         assert point.get_xydata().tolist() == [[used.accuracy.mean, used.deo_a.mean]]
+        (floor,) = (line for line in ax.lines if line.get_marker() == "_")
+        assert floor.get_xydata().tolist() == [[used.accuracy.mean, used.deo_a.noise_floor]]
         assert ax.get_ylabel() == "DEO_A (%)"
 
 

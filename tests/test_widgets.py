@@ -156,10 +156,10 @@ def _wait(desk, count):
 
 
 def test_a_run_joins_the_comparison_and_its_images_can_be_looked_at(desk):
-    assert "cobra dm IPC 2, digits BR 0.75, smoke" in desk.distil.next.value
+    assert "cobra dm IPC 2 smoke, digits BR 0.75" in desk.distil.next.value
     desk.distil.start.click()
     _wait(desk, 1)
-    assert [*desk.found] == ["cobra dm IPC 2, digits BR 0.75"]
+    assert [*desk.found] == ["cobra dm IPC 2 smoke, digits BR 0.75"]
     assert desk.distil.images.png
     assert "true-positive rate" in desk.distil.rates.value
     assert "cobra dm IPC 2" in desk.compare.value

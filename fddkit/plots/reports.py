@@ -244,30 +244,27 @@ def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figu
     Returns
     -------
     Figure
-        The best corner is the lower right. Bars are 95% intervals; the dashed line is the largest
-        of the noise floors: points below it cannot be told from a fair model.
+        The best corner is the lower right. Bars are 95% intervals; a grey tick below a point is its
+        own noise floor: a bar that reaches down to it cannot be told from a fair model.
     """
     figure = new(3.4, 2.9)
     ax = figure.subplots()
-    floors = []
     for name, report in named.items():
         used = report.counterfactual or report
         x, y = used.accuracy, getattr(used, metric)
-        floors.append(y.noise_floor)
         for summary, horizontal in ((x, True), (y, False)):
             low, high = np.nan_to_num(summary.ci95, nan=summary.mean)
             ends = ([low, high], [y.mean] * 2) if horizontal else ([x.mean] * 2, [low, high])
             ax.plot(*ends, color=colour(name), lw=1, alpha=0.5)
         ax.plot(x.mean, y.mean, "o", ms=5, color=colour(name), label=name)
-    if floors:
-        ax.axhline(np.nanmax(floors), color="0.5", lw=0.8, ls="--", zorder=0)
+        ax.plot(x.mean, y.noise_floor, "_", ms=12, mew=1.5, color="0.5")
     title = metric.upper()
     ax.set(
         xlabel="accuracy (%)",
         ylabel=f"{title} (%)",
         xlim=(-3, 103),
         ylim=(-3, 103),
-        title=f"{title} against accuracy (dashed: noise floor)",
+        title=f"{title} against accuracy (grey: noise floor)",
     )
     ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1)
     return figure

@@ -89,7 +89,7 @@ class Distil:
     @in_turn
     def draw(self, choice: Choice) -> None:
         """Say what the button distils."""
-        self.next.value = f"Distil: <b>{choice.title}, {choice.preset}</b>"
+        self.next.value = f"Distil: <b>{choice.title}</b>"
 
     def submit(self, choice: Choice) -> Job:
         """Queue a choice and look at it."""

@@ -92,11 +92,12 @@ def _table(found: list[Finished], choice: Choice, reports: str) -> str:
         gap = "" if choice.gap is None else f" with GAP {choice.gap}"
         return (
             f'<p style="color:{INK}">Nothing in {escape(reports)}/ is of {choice.dataset}{gap} '
-            f"with {choice.method}. Distil here, or run <code>fddkit sweep 02_distillation -p "
-            f"dataset={choice.dataset} -p br=0.5,0.75,0.9 -p ipc=1,10</code>.</p>"
+            f"with {choice.method}, {choice.preset}. Distil here, or run <code>fddkit sweep "
+            f"02_distillation -p dataset={choice.dataset} -p preset={choice.preset} "
+            f"-p br=0.5,0.75,0.9 -p ipc=1,10</code>.</p>"
         )
-    first = found[0]
-    exact = (first.br, first.ipc) == (choice.br, choice.ipc)
+    first = next((one for one in found if one.ipc is not None), found[0])
+    exact = (first.br, first.ipc or choice.ipc) == (choice.br, choice.ipc)
     told = "as the sliders say" if exact else "the nearest that there is"
     rows = []
     for one in found:
@@ -116,7 +117,8 @@ def _table(found: list[Finished], choice: Choice, reports: str) -> str:
         )
     return (
         f'<div style="color:{INK}">{first.dataset}, {choice.method}: <b>BR {first.br:g}, IPC '
-        f'{first.ipc}</b>, {told}.<table style="font-size:12px;border-spacing:10px 1px"><thead>'
+        f"{first.ipc or choice.ipc}</b>, {choice.preset}, {told}."
+        f'<table style="font-size:12px;border-spacing:10px 1px"><thead>'
         f"<tr><th>rule</th><th>accuracy</th><th>DEO_M</th><th>DEO_A</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
