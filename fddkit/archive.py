@@ -1,18 +1,33 @@
 """What finished runs have found, to be looked up without computing anything."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import files
 from .catalogue import CATALOGUE
 from .choice import Choice
 from .errors import FddkitError
 from .fairness import FairnessReport
+from .reading import clip, conform, read_json
+from .records import Record
 
 METRICS = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
+
+_DATA = {"dataset": str, "gap": (int, None), "br": float}
+_GIVEN = {
+    "dataset": str,
+    "ipc": int,
+    "rules": [str],
+    "br?": (float, None),
+    "gap?": (int, None),
+    "seed?": int,
+    "preset?": str,
+    "method?": str,
+}
+_NUMBER = {"mean": (float, None), "ci95?": ([(float, None)], None), "noise_floor?": (float, None)}
 
 
 @dataclass(frozen=True)
@@ -58,20 +73,23 @@ class Finished:
         return abs(self.br - choice.br) + 0.1 * (larger / smaller - 1)
 
 
-def finished(reports: str | os.PathLike = "reports") -> list[Finished]:
+def finished(
+    reports: str | os.PathLike = "reports", told: Callable[[str], object] = lambda _: None
+) -> list[Finished]:
     """Find what the explorer and the notebooks have left.
 
     Parameters
     ----------
     reports : path-like
         The folder of all runs.
+    told : callable, optional
+        Called with a sentence for each damaged file, which is passed over.
 
     Returns
     -------
     list of Finished
-        Damaged files are passed over.
     """
-    return [*_explored(Path(reports)), *_notebooks(Path(reports))]
+    return [*_explored(Path(reports), told), *_notebooks(Path(reports), told)]
 
 
 def nearest(found: list[Finished], choice: Choice) -> list[Finished]:
@@ -104,65 +122,93 @@ def nearest(found: list[Finished], choice: Choice) -> list[Finished]:
     return list({one.rule: one for one in same}.values())
 
 
-def _explored(reports: Path) -> Iterator[Finished]:
+def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished]:
     """Read what the explorer has saved."""
     for path in sorted(reports.glob("explore/*.json")):
         try:
             report = FairnessReport.load(path)
-            made = report.config["data"]  # of the whole set: only which it is
-            data = made["dataset"]
-            method = made.get("method", "whole")
-            out = path.with_name(path.name.rsplit(".x", 1)[0] + ".safetensors")
-            shown = report.counterfactual or report
-            yield Finished(
-                data["dataset"],
-                data["gap"],
-                data["br"],
-                made.get("ipc"),
-                method,
-                made.get("fairness") or method,
-                report.config["preset"],
-                {name: getattr(shown, name).to_dict() for name in METRICS},
-                path,
-                out if out.exists() else None,
-            )
-        except (FddkitError, KeyError, TypeError):
+            made = report.config.get("data")  # of the whole set: only which it is
+            conform(made, {"dataset": _DATA}, "its data set")
+            conform(report.config, {"preset": str}, "its configuration")
+            _whole(made.get("ipc"))
+        except FddkitError as error:
+            told(str(error))
             continue
+        except ValueError as error:
+            told(f"{path} is no result of the explorer ({clip(error)})")
+            continue
+        data, method = made["dataset"], made.get("method", "whole")
+        out = path.with_name(path.name.rsplit(".x", 1)[0] + ".safetensors")
+        yield Finished(
+            data["dataset"],
+            data["gap"],
+            data["br"],
+            made.get("ipc"),
+            method,
+            made.get("fairness") or method,
+            report.config["preset"],
+            {name: getattr(report.shown, name).to_dict() for name in METRICS},
+            path,
+            out if out.is_file() else None,
+        )
 
 
-def _notebooks(reports: Path) -> Iterator[Finished]:
+def _notebooks(reports: Path, told: Callable[[str], object]) -> Iterator[Finished]:
     """Read what notebooks that compare rules have handed over."""
     for path in sorted(reports.glob("*/*/run.json")):
         folder = path.parent
         try:
-            run = files.read_json(path)
-            if run["status"] != "finished":
+            run = Record.load(folder)
+            if run.status != "finished" or not (folder / "metrics.json").is_file():
                 continue
-            given = run["parameters"]
-            numbers = files.read_json(folder / "metrics.json")["numbers"]
-            dataset, ipc = given["dataset"], given["ipc"]
-            br = given.get("br") or CATALOGUE[dataset].default_br
-            rules = (*given["rules"], "random", "whole")
-        except (FddkitError, KeyError, TypeError):
-            continue  # another kind of notebook
-        for rule in rules:
-            both = [
-                {name: numbers.get(f"{rule} {where}{title}") for name, title in METRICS.items()}
-                for where in ("counterfactual ", "")
-            ]
-            whole = [one for one in both if all(isinstance(v, dict) for v in one.values())]
-            if not whole:
-                continue
-            out = folder / f"{rule}-seed{given.get('seed', 0)}.safetensors"
-            yield Finished(
-                dataset,
-                given.get("gap"),
-                br,
-                None if rule == "whole" else ipc,
-                rule if rule in ("random", "whole") else given.get("method", "dm"),
-                rule,
-                given.get("preset", "quick"),
-                whole[0],
-                folder,
-                out if out.exists() else None,
-            )
+            kept = read_json(folder / "metrics.json")
+        except FddkitError as error:
+            told(str(error))
+            continue
+        given = run.parameters
+        with suppress(ValueError):  # another kind of notebook
+            conform(given, _GIVEN)
+            conform(kept, {"numbers": dict})
+            _whole(given["ipc"])
+            yield from _compared(given, kept["numbers"], folder)
+
+
+def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> Iterator[Finished]:
+    """Return what a notebook has found of each rule."""
+    if given["dataset"] not in CATALOGUE:
+        return
+    br = given.get("br") or CATALOGUE[given["dataset"]].default_br
+    for rule in (*given["rules"], "random", "whole"):
+        both = [
+            {name: numbers.get(f"{rule} {where}{title}") for name, title in METRICS.items()}
+            for where in ("counterfactual ", "")
+        ]
+        whole = [one for one in both if all(_is_number(v) for v in one.values())]
+        if not whole:
+            continue
+        out = folder / f"{rule}-seed{given.get('seed', 0)}.safetensors"
+        yield Finished(
+            given["dataset"],
+            given.get("gap"),
+            br,
+            None if rule == "whole" else given["ipc"],
+            rule if rule in ("random", "whole") else given.get("method", "dm"),
+            rule,
+            given.get("preset", "quick"),
+            whole[0],
+            folder,
+            out if out.is_file() else None,
+        )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        conform(value, _NUMBER)
+    except ValueError:
+        return False
+    return len(value.get("ci95") or (0, 0)) == 2
+
+
+def _whole(ipc: int | None) -> None:
+    if ipc is not None and ipc < 1:
+        raise ValueError(f"its IPC is {ipc}")

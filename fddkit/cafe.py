@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .bilevel import Bilevel
 from .errors import FddkitError
 from .grouped import GroupedDataset
-from .matching import Matching
 from .networks import Network, chunk_size, predict
 from .rng import generator
 from .sampling import Sampler
 from .settings import Settings
-from .signals import segment_sum
+from .signals import Segments, Statistic, segment_sum
 from .student import Student
-from .targets import Statistic, Targets
+from .targets import Targets
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class CAFESettings(Settings):
         return {"iterations": 2000, "lr": 0.1}
 
 
-class CAFE(Matching):
+class CAFE(Bilevel):
     """The mean features of every layer, and how well classes are told apart by the last."""
 
     title = "features of all layers, beside a discrimination loss (Wang et al. 2022)"
@@ -98,13 +98,6 @@ class CAFE(Matching):
         super().__init__(*arguments, **options)
         self._watch = Sampler(self.train, self.settings.watched, "class")
         self._window: list[float] = []
-        self._real: list[tuple[Tensor, Tensor]] = []  # last features and classes of this step
-        self._student: Student | None = None
-
-    @property
-    def per_network(self) -> int:
-        """See `Matching.per_network`."""
-        return self.settings.outer
 
     # --- the signal --------------------------------------------------------------------------
 
@@ -125,33 +118,33 @@ class CAFE(Matching):
         """
         return [0.1] * (layers - 2) + [1.0, 2.0]
 
-    def statistic(self, net: Network, images: Tensor, target: Tensor) -> Statistic:
-        """See `Matching.statistic`: full maps are summed chunk by chunk, never kept."""
-
-        def sums(segment: Tensor, weight: Tensor, n: int) -> Tensor:
-            total, last = 0.0, []
-            size = chunk_size(net, images.shape[1:])
-            for part, s, w in zip(
-                images.split(size), segment.split(size), weight.split(size), strict=True
-            ):
-                with torch.no_grad():
-                    maps = self.features(net, part)
-                total = total + segment_sum(torch.cat(maps, 1), s, w, n)
-                last.append(maps[-1])
-            self._real.append((torch.cat(last), target))
-            return total
-
-        return sums
+    def statistic(
+        self, net: Network, images: Tensor, target: Tensor, segments: Segments
+    ) -> Statistic:
+        """See `Matching.statistic`: maps are summed chunk by chunk; of the last ones are rows."""
+        total, last, size = 0.0, [], chunk_size(net, images.shape[1:])
+        for part, s, w in zip(
+            images.split(size),
+            segments.segment.split(size),
+            segments.weight.split(size),
+            strict=True,
+        ):
+            with torch.no_grad():
+                maps = self.features(net, part)
+            total = total + segment_sum(torch.cat(maps, 1), s, w, segments.n)
+            last.append(maps[-1])
+        return Statistic(total, (torch.cat(last), target))
 
     def synthetic(self, net: Network, images: Tensor, target: Tensor, classes: int) -> Tensor:
         """See `Matching.synthetic`."""
         maps = self.features(net, images)
-        self._sizes = [one.shape[1] for one in maps]
         return torch.cat(maps, 1).unflatten(0, (classes, -1)).mean(1)
 
-    def distance(self, points: Tensor, synthetic: Tensor) -> Tensor:
+    def distance(self, net: Network, points: Tensor, synthetic: Tensor) -> Tensor:
         """Return the weighted sum over layers of squared errors (CAFE, Eq. 3)."""
-        parts = (points - synthetic).square().split(self._sizes, -1)
+        none = torch.empty(0, *self.train.shape, device=self.device, dtype=self.dtype)
+        sizes = [layer.shape[1] for layer in self.features(net, none)]
+        parts = (points - synthetic).square().split(sizes, -1)
         weights = self.weights(len(parts))
         return sum(w * part.sum(-1) for w, part in zip(weights, parts, strict=True))
 
@@ -159,13 +152,14 @@ class CAFE(Matching):
         """See `Matching.block`: the discrimination loss needs all classes at once."""
         return self.train.n_classes
 
-    def loss(self, goal: Targets, synthetic: Tensor) -> Tensor:
+    def loss(
+        self, net: Network, goal: Targets, synthetic: Tensor, rows: tuple[Tensor, ...]
+    ) -> Tensor:
         """Return the matching loss and the discrimination loss (CAFE, Eq. 5 and 6)."""
-        features, target = map(torch.cat, zip(*self._real, strict=True))
-        self._real.clear()
-        logits = features @ synthetic[:, -self._sizes[-1] :].T
+        features, target = rows
+        logits = features @ synthetic[:, -features.shape[1] :].T
         apart = F.cross_entropy(logits, target, reduction="sum")
-        return super().loss(goal, synthetic) + self.settings.discrimination * apart
+        return self.mismatch(net, goal, synthetic) + self.settings.discrimination * apart
 
     # --- the two levels ----------------------------------------------------------------------
 
@@ -174,17 +168,17 @@ class CAFE(Matching):
         done = step // self.per_network / self.settings.iterations
         return self.settings.lr * 0.5 ** sum(done >= at for at in (0.6, 0.8, 0.9))
 
-    def after(self, images: Tensor, step: int) -> int:
-        """Leave a network whose accuracy has settled; otherwise train it until it has moved."""
-        c, following = self.settings, (step // self.per_network + 1) * self.per_network
+    def settled(self, step: int) -> bool:
+        """See `Bilevel.settled`: its accuracy no longer changes."""
+        c = self.settings
         # never changed in place: a checkpoint may hold the one before
         window = [*self._window, self._accuracy(step, 0)][-c.window :]
-        settled = len(window) == c.window and max(window) - min(window) < c.settled
-        if settled or step + 1 == following:
-            self._window = []
-            return following
         self._window = window[1:] if len(window) == c.window else window
-        student, inner = self._trained(step), []
+        return len(window) == c.window and max(window) - min(window) < c.settled
+
+    def train_network(self, student: Student, images: Tensor, step: int) -> None:
+        """See `Bilevel.train_network`: on the synthetic images, until its accuracy has moved."""
+        c, inner = self.settings, []
         labels = torch.arange(len(images), device=self.device) // self.ipc
         chance = generator(self.seed, "train", step)
         for epoch in range(c.inner):
@@ -192,7 +186,10 @@ class CAFE(Matching):
             inner = [*inner, self._accuracy(step, epoch + 1)][-c.window :]
             if len(inner) == c.window and max(inner) - min(inner) > c.moved:
                 break
-        return step + 1
+
+    def leave(self, images: Tensor) -> None:
+        """See `Bilevel.leave`: accuracies are compared with those of the same network."""
+        self._window = []
 
     def _accuracy(self, step: int, epoch: int) -> float:
         """Return the share of freshly drawn real images that the network knows."""
@@ -202,19 +199,11 @@ class CAFE(Matching):
         found = predict(self.network(step), seen) == self.train.target[index]
         return found.double().mean().item()
 
-    def _trained(self, step: int) -> Student:
-        net = self.network(step)
-        if self._student is None or self._student.net is not net:
-            self._student = Student(net, self.settings.net_lr)
-        return self._student
-
     def state(self) -> dict[str, Tensor]:
         """See `Matching.state`."""
-        trained = {} if self._student is None else self._student.state()
-        return {"window": torch.tensor(self._window, dtype=torch.float64), **trained}
+        return {"window": torch.tensor(self._window, dtype=torch.float64), **super().state()}
 
     def load(self, state: dict[str, Tensor], step: int) -> None:
         """See `Matching.load`."""
+        super().load(state, step)
         self._window = state["window"].tolist()
-        if "network" in state and step % self.per_network:
-            self._trained(step).load(state)

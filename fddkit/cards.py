@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from . import files
 from .errors import FddkitError
+from .reading import FILE_NAME, conform, read_json
 from .records import Record, is_active
 
 STATUS = ("finished", "failed", "running", "interrupted")
@@ -35,7 +35,7 @@ def card(folder: Path, reports: Path) -> dict[str, Any]:
         name = folder.parent.name
         record = Record(name, name, {}, {}, {}, "", None, "failed", None, folder.name)
     try:
-        found = files.read_json(folder / "metrics.json") if _has(folder, "metrics.json") else {}
+        found = read_json(folder / "metrics.json") if _has(folder, "metrics.json") else {}
     except FddkitError as error:
         problems.append(str(error))
         found = {}
@@ -127,12 +127,14 @@ def _table(title: str, rows: Any) -> dict[str, Any]:
 def _figures(folder: Path, reports: Path) -> list[dict[str, Any]]:
     """Return the figures of a run, in the order of its index."""
     try:
-        index = files.read_json(folder / "figures" / "index.json")
-        named = [(str(one["name"]), str(one["caption"])) for one in index]
-    except (FddkitError, KeyError, TypeError):
-        named = []
+        index = read_json(folder / "figures" / "index.json")
+        conform(index, [{"name": str, "caption": str}])
+    except ValueError:  # FddkitError is one
+        index = []
     shown = []
-    for name, caption in named:
+    for name, caption in ((one["name"], one["caption"]) for one in index):
+        if not FILE_NAME.fullmatch(name):  # would lead out of the folder
+            continue
         png, pdf = (folder / "figures" / f"{name}.{kind}" for kind in ("png", "pdf"))
         if png.is_file():
             shown.append(

@@ -1,14 +1,14 @@
 """The command line: ``fddkit COMMAND``; what each command does is in `fddkit.commands`."""
 
 import argparse
+import os
 import sys
 import textwrap
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import NoReturn
 
-from . import commands
+from . import commands, troubles
 from .errors import FddkitError
 from .initial import BASELINES
 from .methods import METHODS
@@ -26,8 +26,9 @@ where to start:
   fddkit report                a page of every run: reports/index.html
   fddkit datasets              the data sets, and which are on this disk
 
-exit status: 0 done, 1 a notebook failed, 2 a mistake in the command,
-130 interrupted (the same command goes on from there)
+exit status: 0 done, 1 a notebook failed or the machine lacks memory, 2 a mistake in
+the command, 70 a fault of fddkit (FDDKIT_DEBUG=1 shows the traceback), 130 interrupted,
+143 ended by SIGTERM (the same command goes on from there), 141 output no longer read
 """,
     "datasets": """\
 examples:
@@ -90,6 +91,14 @@ Finished cells are found again in the folder, so that an interrupted matrix goes
     "report": """\
 example:
   fddkit report --reports reports
+""",
+    "check": """\
+examples:
+  fddkit check reports
+  fddkit check --yes
+
+Every file is read and compared with the sha256 that it carries. What killed processes
+have left is removed if you agree. Exit status 1: something is damaged, or rests on what is.
 """,
 }
 
@@ -196,6 +205,12 @@ def parser() -> argparse.ArgumentParser:
         )
         one.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
 
+    def json(one: argparse.ArgumentParser, what: str) -> None:
+        one.add_argument("--json", metavar="FILE", help=f"also write the {what} here")
+        one.add_argument(
+            "--overwrite", action="store_true", help=f"replace {what} of something else at FILE"
+        )
+
     def notebook(one: argparse.ArgumentParser, values: str) -> None:
         one.add_argument("notebook", help="a name such as 02_distillation, or a path")
         one.add_argument(
@@ -266,7 +281,7 @@ def parser() -> argparse.ArgumentParser:
         "epochs, max_steps, batch, lr, momentum, decay, schedule, augment, cutmix, objective "
         "(erm, group-dro, tpr-gap), dro_step, penalty, width, depth, originals",
     )
-    one.add_argument("--json", metavar="FILE", help="also write the report here")
+    json(one, "report")
 
     one = command("run", "execute a notebook headlessly into reports/")
     notebook(one, "NAME=VALUE")
@@ -289,7 +304,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--side", type=int, default=32, help="of the images (default: 32)")
     one.add_argument("--rounds", type=int, default=7, help="timings of each (default: 7)")
     one.add_argument("--naive", action="store_true", help="also FairDD by loops, the reference")
-    one.add_argument("--json", metavar="FILE", help="also write the rows here")
+    json(one, "rows")
 
     one = command("matrix", "every method under every rule on one data set")
     one.add_argument("--dataset", default="digits", help="see `fddkit datasets` (default: digits)")
@@ -304,16 +319,20 @@ def parser() -> argparse.ArgumentParser:
         "--folder", default="reports/matrix", help="of sets and reports (default: reports/matrix)"
     )
     one.add_argument("--jobs", type=int, default=1, help="cells at once (default: 1)")
-    one.add_argument("--json", metavar="FILE", help="also write the cells here")
+    json(one, "cells")
 
     one = command("report", "make reports/index.html of every run")
     reports(one)
+
+    one = command("check", "verify sets, reports and runs, and what they rest on")
+    one.add_argument("folder", nargs="?", default=".", metavar="FOLDER", help="(default: here)")
+    one.add_argument(
+        "--cache", metavar="FOLDER", help="where experts and encoders lie (default: ~/.cache)"
+    )
+    one.add_argument(
+        "--yes", action="store_true", help="remove what killed processes have left, unasked"
+    )
     return top
-
-
-def _warning(message: Warning | str, *_: object, **__: object) -> str:
-    """Return a warning as a sentence, without the line of code that it came from."""
-    return f"fddkit: {message}\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -327,18 +346,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 a notebook failed, 2 a mistake in the command, 130 interrupted.
+        The exit status, see ``fddkit --help``.
     """
-    usual, warnings.formatwarning = warnings.formatwarning, _warning
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return troubles.guard(lambda: _run(words))
+
+
+def _run(words: list[str]) -> int:
+    for word in words:
+        if "\0" in word:
+            raise FddkitError(f"{word!r} holds a NUL character, which no name can; leave it out")
     try:
-        given = parser().parse_args(arguments)
-        given.line = " ".join(["fddkit", *(sys.argv[1:] if arguments is None else arguments)])
-        return given.command(given)
-    except FddkitError as error:
-        print(f"fddkit: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nfddkit: interrupted; the same command goes on from there", file=sys.stderr)
-        return 130
-    finally:
-        warnings.formatwarning = usual
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise FddkitError(
+            "the working directory has been deleted; change to one that exists"
+        ) from error
+    given = parser().parse_args(words)
+    line = " ".join(["fddkit", *words])
+    given.line = line.encode(errors="backslashreplace").decode()  # names of files may not be UTF-8
+    return given.command(given)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import FddkitError
+from .files import Look, consider, write_json
 from .notebooks import fit, split
+from .reading import clip, conform, read_json
 
 
 def datasets(given: Namespace) -> int:
@@ -63,6 +65,7 @@ def distill(given: Namespace) -> int:
     int
         The exit status.
     """
+    from . import health
     from .distill import distill
     from .initial import BASELINES
     from .methods import find
@@ -88,7 +91,10 @@ def distill(given: Namespace) -> int:
     print(f"{result} in {given.out}")
     if given.images:
         print(f"{len(result)} images in {result.to_images(given.images)}")
-    return 0
+    unwell = health.sentence(result.health)
+    if unwell:
+        print(f"fddkit: {unwell}", file=sys.stderr)
+    return 3 if result.health.get("verdict") == "diverged" else 0
 
 
 def import_(given: Namespace) -> int:
@@ -104,10 +110,12 @@ def import_(given: Namespace) -> int:
     int
         The exit status.
     """
+    from .distilled import SET
     from .foreign import read_foreign
+    from .tensors import only
 
-    if Path(given.out).exists() and not given.overwrite:
-        raise FddkitError(f"{given.out} exists; choose another output file, or --overwrite it")
+    look = only(SET) if given.overwrite else _exists
+    consider(given.out, look)
     found = read_foreign(
         given.file,
         _train(given),
@@ -119,7 +127,7 @@ def import_(given: Namespace) -> int:
         method=given.method,
         fairness=given.fairness,
     )
-    found.save(given.out)
+    found.save(given.out, look)
     kind = {"dc": "DC's", "mtt": "MTT's", "idc": "IDC's"}[found.config["source"]["format"]]
     blocks = f", {found.factor}x{found.factor} small images in each" if found.factor > 1 else ""
     print(f"{found} in {given.out} ({kind} format{blocks})")
@@ -142,10 +150,22 @@ def evaluate(given: Namespace) -> int:
     from .datasets import reload
     from .distilled import DistilledSet
     from .evaluate import evaluate
+    from .fairness import FairnessReport, only_reports
     from .training import PRESETS
 
     changed = _settings(given, PRESETS)
     distilled = DistilledSet.load(given.set_file)
+
+    def look(path: Path) -> None:
+        only_reports(path)
+        of = FairnessReport.load(path).config.get("data") if path.stat().st_size else None
+        if of not in (None, distilled.config) and not given.overwrite:
+            raise FddkitError(
+                f"{path} is the report of another set; choose another name, or --overwrite it"
+            )
+
+    if given.json:
+        consider(given.json, look)
     _, test = reload(distilled.config["dataset"], given.root)
     report = evaluate(
         distilled,
@@ -160,7 +180,7 @@ def evaluate(given: Namespace) -> int:
     )
     print(f"{distilled}\n{report}")
     if given.json:
-        report.save(given.json)
+        report.save(given.json, look)
     return 0
 
 
@@ -273,10 +293,10 @@ def cost(given: Namespace) -> int:
         The exit status.
     """
     from .cost import as_json, cost
-    from .files import write_json
     from .methods import find
     from .versions import versions
 
+    look = _results(given)
     methods = split(given.methods)
     groups = [fit("--groups", text, 2) for text in split(given.groups)]
     changed = _settings(given, find(methods[0]).presets)
@@ -312,7 +332,7 @@ def cost(given: Namespace) -> int:
     )
     if given.json:
         found = {"command": given.line, "versions": versions(), "rows": as_json(rows)}
-        write_json(given.json, found)
+        write_json(given.json, found, look)
     return 0
 
 
@@ -329,10 +349,10 @@ def matrix(given: Namespace) -> int:
     int
         The exit status.
     """
-    from .files import write_json
     from .matrix import as_json, markdown, matrix
     from .versions import versions
 
+    look = _results(given)
     cells = matrix(
         given.dataset,
         split(given.methods) if given.methods else None,
@@ -351,8 +371,81 @@ def matrix(given: Namespace) -> int:
         print(f"\n{method} has no {lacking}: {reason}")
     if given.json:
         found = {"command": given.line, "versions": versions(), "cells": as_json(cells)}
-        write_json(given.json, found)
-    return 0
+        write_json(given.json, found, look)
+    failed = [cell for cell in cells if cell.error]
+    for cell in failed:
+        print(f"fddkit: {cell.method} {cell.rule} failed: {cell.error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def check(given: Namespace) -> int:
+    """Verify every file of ours in a folder, and remove what was left behind if that is agreed to.
+
+    Parameters
+    ----------
+    given : Namespace
+        See `fddkit.cli.parser`.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if a file is damaged, or rests on one that is.
+    """
+    from .cache import folder_of
+    from .checking import STATES, Item, check, clean, summary
+
+    def agreed(question: str, some: list[Item]) -> bool:
+        names = ", ".join(one.path.name for one in some[:3])
+        more = f" and {len(some) - 3} more" if len(some) > 3 else ""
+        asked = f"Remove {question}: {names}{more}?"
+        if given.yes:
+            return True
+        if not sys.stdin.isatty():
+            print(f"{asked} Give --yes to do so.")
+            return False
+        return input(f"{asked} [y/N] ").strip().lower() in ("y", "yes")
+
+    items = check(given.folder, [folder_of(given.cache)])
+    rows = [("file", "what", "state", "made from")]
+    here = Path(given.folder)
+    rows += [(str(i.path.relative_to(here)), i.what, i.state, i.made) for i in items]
+    if items:
+        print(_table(rows))
+    for one in items:
+        if one.problem:
+            print(f"fddkit: {one.problem}", file=sys.stderr)
+    counts = ", ".join(f"{n} {state}" for state, n in summary(items).items())
+    print(f"\n{len(items)} file{'s' * (len(items) != 1)} of fddkit in {here}: {counts or 'none'}")
+    removed = clean(items, agreed)
+    if removed:
+        print(f"{len(removed)} removed")
+    return 0 if all(STATES[one.state] for one in items) else 1
+
+
+def _results(given: Namespace) -> Look:
+    """Return what may be replaced by the numbers of a command: those of the same command."""
+
+    def look(path: Path) -> None:
+        try:
+            found = read_json(path) if path.stat().st_size else {"command": given.line}
+            conform(found, {"command": str})
+        except ValueError as error:  # FddkitError is one
+            raise FddkitError(
+                f"{path} is no file of this command, and is kept; choose another name"
+            ) from error
+        if found["command"] != given.line and not given.overwrite:
+            raise FddkitError(
+                f"{path} is of another command ({clip(found['command'])}); choose another name, or "
+                "--overwrite it"
+            )
+
+    if given.json:
+        consider(given.json, look)
+    return look
+
+
+def _exists(path: Path) -> None:
+    raise FddkitError(f"{path} exists; choose another output file, or --overwrite it")
 
 
 def _train(given: Namespace) -> Any:

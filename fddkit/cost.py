@@ -15,7 +15,8 @@ from .grouped import GroupedDataset
 from .matching import Matching
 from .methods import find, settings
 from .rng import generator
-from .targets import RULES, Rule, Targets, targets
+from .signals import Segments
+from .targets import RULES, Rule, Targets, segments, targets
 from .versions import choose_device
 
 CLASSES = 10
@@ -207,34 +208,29 @@ def naive(matching: Matching, images: Tensor, rule: Rule, step: int) -> tuple[fl
         Like ``images``.
     """
     m = matching
-    net, whole, draws = m.network(step), m.batch(step), m.draws(step)
+    net, whole, draws = m.warm(images, step), m.batch(step), m.draws(step)
     own = images.detach().requires_grad_()
-    goals, synthetic = [], []
+    goals, synthetic, rows = [], [], []
     for y in range(m.train.n_classes):
         batch = whole.part(slice(y, y + 1))
         # a linear rule, too, goes through the groups: their statistics, then the weighted sum
-        share = torch.ones(len(batch.cell), dtype=torch.float64)
-        if rule.weigh is not None:
-            share = rule.weigh(batch)
-
-        def statistic(segment, weight, n, batch=batch, share=share, y=y):
-            found = 0.0
-            for a in batch.cell.unique().tolist():
-                rows = batch.cell == a
-                one = m.real(batch.index[rows], y + torch.zeros_like(batch.cell[rows]), draws)
-                target = torch.full((len(one),), y, device=m.device)
-                whose = torch.zeros(len(one), dtype=torch.int64)
-                mean = m.statistic(net, one, target)(whose, weight[rows], 1)
-                place = torch.zeros(n, 1, dtype=mean.dtype, device=mean.device)
-                place[int(segment[rows][0])] = 1
-                found = found + place * mean
-            return found
-
-        goals.append(targets(rule, statistic, batch, m.settings.normalise == "groups"))
+        asked, sums = segments(rule, batch), 0.0
+        for a in batch.cell.unique().tolist():
+            mine = batch.cell == a
+            labels = y + torch.zeros_like(batch.cell[mine])
+            one = m.real(batch.index[mine], labels, draws)
+            alone = Segments(torch.zeros_like(labels), asked.weight[mine], 1)
+            found = m.statistic(net, one, labels.to(m.device), alone)
+            place = torch.zeros(asked.n, 1, dtype=found.sums.dtype, device=m.device)
+            place[int(asked.segment[mine][0])] = 1
+            sums = sums + place * found.sums
+            rows.append(found.rows)
+        goals.append(targets(rule, sums, batch, m.settings.normalise == "groups"))
         seen, labels = m.show(own[y * m.ipc : (y + 1) * m.ipc], y, draws, step)
         synthetic.append(m.synthetic(net, seen, labels.to(m.device), 1))
     goal = Targets(*map(torch.cat, zip(*goals, strict=True)))
-    loss = m.loss(goal, torch.cat(synthetic))
+    together = tuple(map(torch.cat, zip(*rows, strict=True)))
+    loss = m.loss(net, goal, torch.cat(synthetic), together)
     return loss.item(), torch.autograd.grad(loss, own)[0]
 
 

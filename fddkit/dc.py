@@ -1,20 +1,18 @@
 """Gradient matching: DC (Zhao et al. 2021) and DSA (Zhao and Bilen 2021)."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from .bilevel import Bilevel
 from .grouped import GroupedDataset
-from .matching import Matching
 from .networks import Network
 from .rng import generator
 from .settings import Settings
-from .signals import Weights
+from .signals import Segments, Statistic, Weights
 from .student import Student
-from .targets import Statistic
 
 # images per class -> (steps on the images, epochs of training after each) with one network
 LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
@@ -52,7 +50,7 @@ class DCSettings(Settings):
         return {"iterations": 1000, "lr": 0.1, "outer": outer, "inner": inner}
 
 
-class DC(Matching):
+class DC(Bilevel):
     """Gradients of the weights, along the path of a network in training."""
 
     title = "gradient matching along the training of networks (Zhao et al. 2021)"
@@ -62,59 +60,35 @@ class DC(Matching):
         "paper": DCSettings(iterations=1000, encoder="paper"),
     }
 
-    @property
-    def per_network(self) -> int:
-        """See `Matching.per_network`."""
-        return self.settings.outer
-
     def weights(self, net: Network) -> Weights:
         """Return the weights whose gradients are matched."""
         return Weights(net)
 
-    def statistic(self, net: Network, images: Tensor, target: Tensor) -> Statistic:
+    def statistic(
+        self, net: Network, images: Tensor, target: Tensor, segments: Segments
+    ) -> Statistic:
         """See `Matching.statistic`."""
-        return partial(self.weights(net).real, images, target)
+        return Statistic(self.weights(net).real(images, target, *segments))
 
     def synthetic(self, net: Network, images: Tensor, target: Tensor, classes: int) -> Tensor:
         """See `Matching.synthetic`."""
         return self.weights(net).synthetic(images, target, classes)
 
-    def distance(self, points: Tensor, synthetic: Tensor) -> Tensor:
+    def distance(self, net: Network, points: Tensor, synthetic: Tensor) -> Tensor:
         """Return the sum over layers and rows (output units) of 1 - cosine (DC, Eq. 10)."""
-        split = self.weights(self._net[1]).split
+        split = self.weights(net).split
         total = 0.0
         for g, s in zip(split(points), split(synthetic), strict=True):
             norms = g.norm(dim=-1) * s.norm(dim=-1)
             total = total + (1 - (g * s).sum(-1) / (norms + 1e-6)).sum(-1)
         return total
 
-    def after(self, images: Tensor, step: int) -> int:
-        """Train the network on the synthetic images, unless its last step is done."""
-        if (step + 1) % self.per_network:
-            student, chosen = self.student(step), self.settings
-            chance = generator(self.seed, "train", step)
-            labels = torch.arange(len(images), device=self.device) // self.ipc
-            for _ in range(chosen.inner):
-                student.epoch(images, labels, chosen.net_batch, self.stages, chance)
-        return step + 1
-
-    def student(self, step: int) -> Student:
-        """Return the network that this step trains, with its optimiser."""
-        net = self.network(step)
-        if self._student is None or self._student.net is not net:
-            self._student = Student(net, self.settings.net_lr)
-        return self._student
-
-    _student: Student | None = None
-
-    def state(self) -> dict[str, Tensor]:
-        """See `Matching.state`."""
-        return {} if self._student is None else self._student.state()
-
-    def load(self, state: dict[str, Tensor], step: int) -> None:
-        """See `Matching.load`."""
-        if state and step % self.per_network:
-            self.student(step).load(state)
+    def train_network(self, student: Student, images: Tensor, step: int) -> None:
+        """See `Bilevel.train_network`: on the synthetic images."""
+        chosen, chance = self.settings, generator(self.seed, "train", step)
+        labels = torch.arange(len(images), device=self.device) // self.ipc
+        for _ in range(chosen.inner):
+            student.epoch(images, labels, chosen.net_batch, self.stages, chance)
 
 
 class DSA(DC):

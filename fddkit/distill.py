@@ -1,46 +1,27 @@
-"""The distillation loop: one seed in, one distilled set out, whatever interrupts it."""
+"""Distilling: one seed in, one distilled set out, whatever interrupts it."""
 
 import json
 import os
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
-from tqdm.auto import tqdm
 
-from .distilled import DistilledSet
-from .errors import FddkitError
-from .files import read_tensors, write_tensors
+from .distilled import SET, DistilledSet
+from .errors import Damaged, FddkitError
+from .files import remove
 from .grouped import GroupedDataset
 from .initial import BASELINES, initial
-from .matching import Matching
+from .locks import is_locked, locked
+from .loop import CHECKPOINT, CHOOSE, Progress, Run, continued, refuse_another
 from .methods import find, settings
-from .targets import RULES, Rule
+from .targets import RULES
+from .tensors import only, read_header
 from .versions import choose_device, versions
 
-
-@dataclass(frozen=True)
-class Progress:
-    """What a callback sees.
-
-    Attributes
-    ----------
-    iteration, iterations : int
-        Steps on the images done, and to do in all (at most: CAFE may end a network early).
-    loss : float
-        The matching loss of the last step.
-    images : Tensor
-        float32 [M, C, H, W], the synthetic images now (a copy), in normalised units.
-    """
-
-    iteration: int
-    iterations: int
-    loss: float
-    images: Tensor = field(repr=False)
+__all__ = ["Progress", "distill"]
 
 
 def distill(
@@ -135,124 +116,67 @@ def distill(
         "settings": asdict(chosen) if distiller else {},
     }
     config = json.loads(json.dumps(config))  # as a file will hold it
-    part = None if out is None else Path(f"{out}.part")
-    if part is not None and Path(out).exists() and not overwrite:
-        done = DistilledSet.load(out)
-        _same(Path(out), done.config, config, "choose another output file, or overwrite it")
-        part.unlink(missing_ok=True)
-        return done
-    if distiller:
+
+    def start() -> Run:
         matching = distiller(train, ipc, chosen, seed, device, compile=compile, graph=graph)
         matching.prepare(fairness, cache, progress)
-        run = _Run(matching, RULES[fairness])
-        if part is not None and part.exists():
-            run.resume(part, config, overwrite)
-        result = run.finish(part, config, progress, callback, every, checkpoint_seconds)
-    else:
-        result = initial(train, method, ipc, seed)
-    result = replace(result, config=config, versions=versions(device))
-    if part is not None:
-        result.save(out)
-        part.unlink(missing_ok=True)
+        return Run(matching, RULES[fairness], config)
+
+    def made(part: Path | None) -> DistilledSet:
+        if distiller is None:
+            return replace(initial(train, method, ipc, seed), config=config, versions=now)
+        run = continued(start, part, config, overwrite) if part else start()
+        return run.finish(part, progress, callback, every, checkpoint_seconds)
+
+    now = versions(device)
+    if out is None:
+        return made(None)
+    out, part = Path(out), Path(f"{out}.part")
+    if is_locked(out):  # told at once, and not after another run has ended
+        _refuse_begun(part, config)
+    with locked(out):
+        if os.path.lexists(out):
+            done = _finished(out, config, overwrite)
+            if done is not None:
+                _forget(part, config)
+                return done
+        result = made(part)
+        result.save(out, look=only(SET) if overwrite else _appeared)
+        _forget(part, config)
     return result
 
 
-class _State(NamedTuple):
-    """Where a run stands between two steps; replaced whole, so an interrupt never splits it."""
-
-    step: int
-    images: Tensor
-    momentum: Tensor
-    losses: int  # how many
-    extra: dict[str, Tensor]  # what the distiller trains
-
-
-class _Run:
-    """One run of a distiller under a rule."""
-
-    def __init__(self, matching: Matching, rule: Rule):
-        self.matching, self.rule = matching, rule
-        self.start = matching.start()
-        self.losses: list[float] = []
-        images = self.start.images.to(matching.device)
-        self.now = _State(0, images, torch.zeros_like(images), 0, matching.state())
-        self.total = matching.settings.iterations * matching.per_network
-
-    def advance(self) -> None:
-        """Take one step of gradient descent with momentum."""
-        matching, now = self.matching, self.now
-        loss, gradient = matching.gradient(now.images, self.rule, now.step)
-        if not loss < float("inf"):
-            raise FddkitError(
-                f"the loss is {loss} at step {now.step}; "
-                f"choose a smaller lr than {matching.settings.lr:g}"
-            )
-        momentum = now.momentum * matching.settings.momentum + gradient
-        images = now.images - matching.rate(now.step) * momentum
-        step = matching.after(images, now.step)
-        self.losses.append(loss)
-        self.now = _State(step, images, momentum, len(self.losses), matching.state())
-
-    def finish(self, part, config, progress, callback, every, seconds) -> DistilledSet:
-        """Take the steps that are left and return the result."""
-        total = self.total
-        if part is not None:
-            self.checkpoint(part, config)  # a folder that takes no files is told now
-        saved = time.monotonic()
-        title = f"{config['method']} {config['fairness']} ipc {config['ipc']}"
-        with tqdm(total=total, initial=self.now.step, desc=title, disable=not progress) as bar:
-            try:
-                while self.now.step < total:
-                    before = self.now.step
-                    self.advance()
-                    step, loss = self.now.step, self.losses[-1]
-                    bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
-                    bar.update(step - before)
-                    if callback and (step // every > before // every or step == total):
-                        callback(Progress(step, total, loss, self.now.images.cpu().clone()))
-                    if part is not None and time.monotonic() - saved >= seconds:
-                        self.checkpoint(part, config)
-                        saved = time.monotonic()
-            except KeyboardInterrupt:
-                if part is not None:
-                    self.checkpoint(part, config)
-                raise
-        losses = torch.tensor(self.losses, dtype=torch.float64)
-        result = replace(self.start, images=self.now.images.cpu(), loss=losses)
-        return self.matching.finish(result)
-
-    def checkpoint(self, part: Path, config: dict) -> None:
-        """Write the state; only what cannot be derived from the seed."""
-        now = self.now
-        losses = torch.tensor(self.losses[: now.losses], dtype=torch.float64)
-        tensors = {"images": now.images, "momentum": now.momentum, "loss": losses}
-        tensors |= {f"extra.{name}": value for name, value in now.extra.items()}
-        write_tensors(part, tensors, {"config": config, "step": now.step})
-
-    def resume(self, part: Path, config: dict, overwrite: bool) -> None:
-        """Take up the state of a checkpoint of the same configuration."""
-        tensors, header = read_tensors(part)
-        try:
-            _same(part, header["config"], config, "choose another output file, or overwrite it")
-        except FddkitError:
-            if overwrite:
-                return
-            raise
-        device = self.matching.device
-        images, momentum = (tensors.pop(name).to(device) for name in ("images", "momentum"))
-        self.losses = tensors.pop("loss").tolist()
-        extra = {name.removeprefix("extra."): tensor for name, tensor in tensors.items()}
-        self.now = _State(header["step"], images, momentum, len(self.losses), extra)
-        self.matching.load(extra, header["step"])
+def _finished(out: Path, config: dict, overwrite: bool) -> DistilledSet | None:
+    """Return the set of this configuration that is there, None where it is to be replaced."""
+    if overwrite:
+        only(SET)(out)
+        return None
+    try:
+        done = DistilledSet.load(out)
+    except Damaged as error:
+        raise Damaged(error.what, CHOOSE) from error
+    refuse_another(out, done.config, config)
+    return done
 
 
-def _same(path: Path, found: dict, config: dict, advice: str) -> None:
-    """Refuse a file that belongs to another configuration, naming the first difference."""
-    flat = {**config, **config["settings"], **config["dataset"]}
-    other = {**found, **found.get("settings", {}), **found.get("dataset", {})}
-    for key in [k for k in flat if k not in ("preset", "settings", "dataset")]:
-        if flat[key] != other.get(key):
-            raise FddkitError(
-                f"{path} belongs to another run ({key}: {other.get(key)!r} there, "
-                f"{flat[key]!r} here); {advice}"
-            )
+def _appeared(path: Path) -> None:
+    raise FddkitError(
+        f"{path} has appeared while this set was distilled, and is kept; give the same command "
+        "with overwrite, or move the file: nothing is computed again"
+    )
+
+
+def _refuse_begun(part: Path, config: dict) -> None:
+    """Refuse a checkpoint of another configuration; what cannot be read is looked at later."""
+    try:
+        found = read_header(part, CHECKPOINT)
+    except FddkitError:
+        return
+    refuse_another(part, found.get("config", {}), config)
+
+
+def _forget(part: Path, config: dict) -> None:
+    """Remove the checkpoint of what is finished; any other file of that name is kept."""
+    with suppress(FddkitError):
+        if read_header(part, CHECKPOINT).get("config") == config:
+            remove(part)

@@ -1,8 +1,10 @@
 """The distilled set: a few images per class, with the story of how they came to be."""
 
 import csv
+import io
 import os
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,46 @@ from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
 from . import files
-from .errors import FddkitError
+from .errors import Damaged, FddkitError
 from .grouped import normalise
+from .reading import clip, read_bytes
+from .tensors import Array, Kind, only, read_tensors, write_tensors
 from .whitening import Whitening
+
+SET = Kind(
+    "set",
+    "a distilled set",
+    "give a file that `fddkit distill` wrote",
+    {
+        "images": Array(("float32", "uint8"), ("images", "channels", "height", "width")),
+        "target": Array(("int64",), ("images",)),
+        "group": Array(("int64",), ("images",)),
+        "loss": Array(("float64",), ("steps",)),
+        **{f"whitening.{name}": Array(("float32",), None, True) for name in Whitening._fields},
+    },
+    {
+        "config": {
+            "dataset?": {str: (str, int, float, bool, list, dict, None)},
+            "fingerprint?": str,
+            "method?": str,
+            "fairness?": (str, None),
+            "ipc?": (int, None),
+            "seed?": (int, None),
+            "preset?": (str, None),
+            "settings?": dict,
+        },
+        "versions": dict,
+        "mean": [float],
+        "std": [float],
+        "target_names": [str],
+        "group_names": [str],
+        # sets of before these existed have none of them
+        "factor?": int,
+        "lr?": (float, None),
+        "sources?": {str: str},
+        "health?": {"verdict?": str, "notes?": [str]},
+    },
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +88,11 @@ class DistilledSet:
         The step size that was learnt with the images (MTT), for training on them.
     whitening : Whitening, optional
         What the normalised images went through (MTT's ZCA); test images must, too.
+    sources : dict of str to str
+        Name and sha256 of each file of the cache that the set rests on (MTT's experts, encoders,
+        fair extractors).
+    health : dict
+        ``verdict`` and ``notes``, see `fddkit.health`; empty where nothing was optimised.
     """
 
     images: Tensor
@@ -64,6 +108,8 @@ class DistilledSet:
     factor: int = 1
     lr: float | None = None
     whitening: Whitening | None = None
+    sources: dict = field(default_factory=dict)
+    health: dict = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -72,8 +118,8 @@ class DistilledSet:
     def __repr__(self) -> str:
         """Return one line: what, of which set, how many images of which shape."""
         c = self.config
-        made = " ".join(str(c[k]) for k in ("method", "fairness") if c.get(k))
-        name = c.get("dataset", {}).get("dataset", "?")
+        made = clip(" ".join(str(c[k]) for k in ("method", "fairness") if c.get(k)))
+        name = clip(c.get("dataset", {}).get("dataset", "?"))
         shape = "x".join(map(str, self.images.shape[1:]))
         return f"DistilledSet({made} of {name}: {len(self)} images {shape}, ipc={c.get('ipc')})"
 
@@ -148,37 +194,42 @@ class DistilledSet:
         Raises
         ------
         FddkitError
-            If the folder cannot be written to.
+            If the folder cannot be written to, or holds another file of one of these names.
         """
         from PIL import Image
 
         folder = Path(folder)
         pixels = (self.pixels() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        rows = []
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(("file", "target", "class", "initial_group"))
+        made: dict[str, bytes] = {}
         for i, (image, y, a) in enumerate(
             zip(pixels, self.target.tolist(), self.group.tolist(), strict=True)
         ):
-            name = f"{i:05d}_class{y}.png"
-            with files.atomic(folder / name) as temporary:
-                Image.fromarray(np.squeeze(image)).save(temporary, format="png")
-            rows.append((name, y, self.target_names[y], self.group_names[a] if a >= 0 else ""))
-        with (
-            files.atomic(folder / "labels.csv") as temporary,
-            open(temporary, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(("file", "target", "class", "initial_group"))
-            writer.writerows(rows)
-            file.flush()
+            name, buffer = f"{i:05d}_class{y}.png", io.BytesIO()
+            Image.fromarray(np.squeeze(image)).save(buffer, format="png")
+            made[name] = buffer.getvalue()
+            group = self.group_names[a] if a >= 0 else ""
+            writer.writerow((name, y, self.target_names[y], group))
+        made["labels.csv"] = table.getvalue().encode()
+        for name, content in made.items():
+            _same_as(folder / name, content)  # before the first of them is written
+        for name, content in made.items():
+            with files.atomic(folder / name, partial(_same_as, content=content)) as temporary:
+                temporary.write_bytes(content)
         return folder
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike, look: files.Look | None = None) -> Path:
         """Write the set as one safetensors file, atomically.
 
         Parameters
         ----------
         path : path-like
             The file.
+        look : callable, optional
+            See `fddkit.files.atomic`; by default another distilled set is replaced, and no other
+            file is.
 
         Returns
         -------
@@ -188,7 +239,7 @@ class DistilledSet:
         Raises
         ------
         FddkitError
-            If it cannot be written.
+            If it cannot be written, its parts do not fit each other, or a pixel is not finite.
         """
         header = {
             "config": self.config,
@@ -199,11 +250,19 @@ class DistilledSet:
             "group_names": self.group_names,
             "factor": self.factor,
             "lr": self.lr,
+            "sources": self.sources,
+            "health": self.health,
         }
         tensors = {name: getattr(self, name) for name in ("images", "target", "group", "loss")}
         if self.whitening is not None:
             tensors |= {f"whitening.{k}": v for k, v in self.whitening._asdict().items()}
-        return files.write_tensors(path, tensors, header)
+        try:
+            self._check()
+            return write_tensors(path, SET, tensors, header, look or only(SET))
+        except FddkitError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise FddkitError(f"{self!r} cannot be saved: {clip(error)}") from error
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "DistilledSet":
@@ -222,27 +281,28 @@ class DistilledSet:
         Raises
         ------
         FddkitError
-            If the file is missing, truncated, not one of fddkit's, or of a newer format.
+            If the file is missing, damaged, not one of fddkit's, or of a newer format.
         """
-        tensors, header = files.read_tensors(path)
+        tensors, header = read_tensors(path, SET)
         names = ("mean", "std", "target_names", "group_names")
         whitening = [tensors.pop(f"whitening.{name}", None) for name in Whitening._fields]
+        loaded = cls(
+            **tensors,
+            **{name: tuple(header[name]) for name in names},
+            config=header["config"],
+            versions=header["versions"],
+            # sets written before these existed have none of them
+            factor=header.get("factor", 1),
+            lr=header.get("lr"),
+            sources=header.get("sources", {}),
+            health=header.get("health", {}),
+            whitening=Whitening(*whitening) if all(t is not None for t in whitening) else None,
+        )
         try:
-            loaded = cls(
-                **{name: tensors[name] for name in ("images", "target", "group", "loss")},
-                **{name: tuple(header[name]) for name in names},
-                config=dict(header["config"]),
-                versions=dict(header["versions"]),
-                # sets written before these existed have neither
-                factor=header.get("factor", 1),
-                lr=header.get("lr"),
-                whitening=Whitening(*whitening) if all(t is not None for t in whitening) else None,
-            )
             loaded._check()
-        except (KeyError, TypeError, ValueError) as error:
-            raise FddkitError(
-                f"{path} is not a distilled set of fddkit ({error}); give a file that "
-                "`fddkit distill` wrote"
+        except ValueError as error:
+            raise Damaged(
+                f"{path} is not a distilled set of fddkit ({clip(error)})", SET.advice
             ) from error
         return loaded
 
@@ -255,7 +315,7 @@ class DistilledSet:
             raise ValueError("a target has no name")
         if n and not -1 <= int(self.group.min()) <= int(self.group.max()) < len(self.group_names):
             raise ValueError("a group has no name")
-        if not len(self.mean) == len(self.std) == self.images.shape[1]:
+        if not len(self.mean) == len(self.std) == self.images.shape[1] or min(self.std) <= 0:
             raise ValueError("mean and std do not fit the channels")
         if isinstance(self.factor, bool) or not isinstance(self.factor, int) or self.factor < 1:
             raise ValueError("the factor is not a positive integer")
@@ -266,6 +326,12 @@ class DistilledSet:
         size = self.images.shape[1:].numel()
         if self.whitening is not None and self.whitening.matrix.shape != (size, size):
             raise ValueError("the whitening does not fit the images")
+
+
+def _same_as(path: Path, content: bytes) -> None:
+    """Refuse a file that is there, unless it is the one that would be written."""
+    if os.path.lexists(path) and read_bytes(path) != content:
+        raise FddkitError(f"{path} is there, and is kept; choose an empty folder for the images")
 
 
 def decode(images: Tensor, factor: int, fill: Tensor) -> Tensor:

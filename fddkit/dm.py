@@ -1,7 +1,6 @@
 """Distribution matching: the mean embeddings of random networks (Zhao and Bilen 2023)."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import torch
@@ -13,9 +12,8 @@ from .matching import Matching
 from .networks import Network, embed
 from .rng import generator
 from .settings import Settings
-from .signals import segment_sum
+from .signals import Segments, Statistic, segment_sum
 from .student import Student
-from .targets import Rule, Statistic
 
 
 @dataclass(frozen=True)
@@ -78,31 +76,30 @@ class DM(Matching):
         ),
     }
 
-    def statistic(self, net: Network, images: Tensor, target: Tensor) -> Statistic:
+    def statistic(
+        self, net: Network, images: Tensor, target: Tensor, segments: Segments
+    ) -> Statistic:
         """See `Matching.statistic`; DM, Eq. 4."""
-        return partial(segment_sum, embed(net, images))
+        return Statistic(segment_sum(embed(net, images), *segments))
 
     def synthetic(self, net: Network, images: Tensor, target: Tensor, classes: int) -> Tensor:
         """See `Matching.synthetic`."""
         return net.embed(images).unflatten(0, (classes, -1)).mean(1)
 
-    def distance(self, points: Tensor, synthetic: Tensor) -> Tensor:
+    def distance(self, net: Network, points: Tensor, synthetic: Tensor) -> Tensor:
         """See `Matching.distance`."""
         if self.settings.distance == "l1":
             return (points - synthetic).abs().sum(-1)
-        return super().distance(points, synthetic)
+        return super().distance(net, points, synthetic)
 
-    def gradient(self, images: Tensor, rule: Rule, step: int) -> tuple[float, Tensor]:
-        """See `Matching.gradient`."""
-        if self.settings.warmup:
-            self._warm(images, step)
-        return super().gradient(images, rule, step)
-
-    def _warm(self, images: Tensor, step: int) -> None:
-        """Train the network of a step on the synthetic images, from its random weights on."""
-        net, chosen = self.network(step), self.settings
-        net.load_state_dict(self.fresh(step).state_dict())  # the step may be asked for again
+    def warm(self, images: Tensor, step: int) -> Network:
+        """See `Matching.warm`: trained on the images, from its random weights on."""
+        chosen = self.settings
+        if not chosen.warmup:
+            return self.network(step)
+        net = self.quick(self.fresh(step))
         student, chance = Student(net, chosen.net_lr), generator(self.seed, "warm-up", step)
         labels = torch.arange(len(images), device=self.device) // self.ipc
         for _ in range(chosen.warmup):
             student.epoch(images, labels, chosen.net_batch, self.stages, chance)
+        return net

@@ -47,22 +47,44 @@ class DREAM(IDC):
         "paper": DREAMSettings(encoder="paper"),
     }
 
-    _chosen: tuple[int, Tensor] | None = None  # since which step, and which images
+    _now: int = 0  # the step that the run has come to
+    _chosen: Tensor | None = None  # the representatives of that step, once somebody wants them
 
     def batch(self, step: int) -> Batch:
         """See `Matching.batch`: the representatives, chosen anew after every interval."""
-        since = step - step % self.per_network % self.settings.interval
-        if self._chosen is None or self._chosen[0] != since:
-            chance = generator(self.seed, "representatives", since)
-            net = self.network(step)
-            found = [self._cluster(net, pool, k, chance) for pool, k in self.sampler.pools]
-            self._chosen = since, torch.cat(found)
-        return self.sampler.batch(self._chosen[1])
+        since = self._since(step)
+        if since != self._since(self._now):  # a look at other steps, under their network as it is
+            return self.sampler.batch(self._choose(since))
+        if self._chosen is None:
+            self._chosen = self._choose(since)
+        return self.sampler.batch(self._chosen)
+
+    def _since(self, step: int) -> int:
+        """Return the step since which the images of a step are the representatives."""
+        return step - step % self.per_network % self.settings.interval
+
+    def _choose(self, since: int) -> Tensor:
+        """Return the representatives from a step on: those of the features of its network."""
+        chance, net = generator(self.seed, "representatives", since), self.network(since)
+        return torch.cat([self._cluster(net, pool, k, chance) for pool, k in self.sampler.pools])
+
+    def after(self, images: Tensor, step: int) -> int:
+        """See `Matching.after`."""
+        self._come_to(step)
+        self.batch(step)  # before its network goes on, whether or not the step asked for them
+        following = super().after(images, step)
+        self._come_to(following)
+        return following
+
+    def _come_to(self, step: int) -> None:
+        if self._since(step) != self._since(self._now):
+            self._chosen = None
+        self._now = step
 
     def originals(self, ipc: int) -> DistilledSet:
         """See `IDC.originals`: the nearest to the centres of as many clusters."""
         small = super().originals(ipc)
-        chance, net = generator(self.seed, "initial images"), self.network(0)
+        chance, net = generator(self.seed, "initial images"), self.fresh(0)
         target, index = self.train.target.cpu(), []
         for y in range(self.train.n_classes):
             index.append(self._cluster(net, torch.where(target == y)[0], ipc, chance))
@@ -78,12 +100,11 @@ class DREAM(IDC):
 
     def state(self) -> dict[str, Tensor]:
         """See `Matching.state`; the representatives are those of a network that has gone on."""
-        chosen = {} if self._chosen is None else {"representatives": self._chosen[1]}
+        chosen = {"representatives": self._chosen} if self._now > self._since(self._now) else {}
         return super().state() | chosen
 
     def load(self, state: dict[str, Tensor], step: int) -> None:
         """See `Matching.load`."""
         super().load(state, step)
-        within = step % self.per_network % self.settings.interval
-        if within and step % self.per_network:
-            self._chosen = step - within, state["representatives"]
+        self._now = step
+        self._chosen = state["representatives"] if step > self._since(step) else None

@@ -11,15 +11,37 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from .cache import artifact
+from .cache import artifact, cached, identify, resumed
 from .contrastive import build, gsc_loss
 from .errors import FddkitError, unknown
-from .files import read_tensors, write_tensors
 from .grouped import GroupedDataset
 from .networks import chunk_size
 from .rng import generator
+from .tensors import Array, Kind, write_tensors
 from .versions import choose_device
 
+_ADVICE = "remove it, and it is trained anew"
+ENCODER = Kind(
+    "encoder",
+    "the features of an encoder",
+    _ADVICE,
+    {
+        "features": Array(("float32",), ("images", "features")),
+        "losses": Array(("float64",), ("epochs",)),
+    },
+    {"identity": dict},
+)
+BEGUN = Kind(
+    "encoder-part",
+    "a checkpoint of an encoder",
+    _ADVICE,
+    {
+        "net.*": Array(("float32", "int64"), None),
+        "optimiser.*": Array(("float32",), None),
+        "losses": Array(("float64",), ("steps",)),
+    },
+    {"identity": dict},
+)
 OPTIMISERS = ("adam", "sgd")
 _LEAST = 8  # pixels: three strides of two leave one
 
@@ -91,7 +113,7 @@ def encode(
     device: torch.device | str | None = None,
     progress: bool = True,
     checkpoint_seconds: float = 30.0,
-) -> Tensor:
+) -> tuple[Tensor, dict[str, str]]:
     """Train an encoder, or find it trained, and return the features of the whole set.
 
     While it trains, a checkpoint lies beside the file; an interrupted training goes on from it,
@@ -117,8 +139,10 @@ def encode(
 
     Returns
     -------
-    Tensor
+    features : Tensor
         float32 [N, 128] on the CPU, rows of length one.
+    seals : dict of str to str
+        Name and sha256 of the file.
 
     Raises
     ------
@@ -130,21 +154,23 @@ def encode(
             f"the encoder of the kde rule needs two images or more of at least {_LEAST}x{_LEAST} "
             f"pixels, but this is {train!r}; use a larger set"
         )
-    identity = {
+    device = choose_device(device)
+    given = {
         "fingerprint": train.fingerprint(),
         # what the network sees, and the fingerprint of the images does not say
         "normalise": [list(train.mean), list(train.std), train.whitening is not None],
         "settings": asdict(settings),
         "seed": seed,
     }
+    identity = identify(__name__, device, given)
+
+    def compute(part: Path) -> dict[str, Tensor]:
+        training = _Training(train, settings, seed, device, identity)
+        return training.finish(part, progress, checkpoint_seconds)
+
     path = artifact(cache, "encoder", identity)
-    if path.exists():
-        return read_tensors(path)[0]["features"]
-    training = _Training(train, settings, seed, choose_device(device))
-    tensors = training.finish(path.with_name(path.name + ".part"), progress, checkpoint_seconds)
-    write_tensors(path, tensors, {"identity": identity})
-    path.with_name(path.name + ".part").unlink(missing_ok=True)
-    return tensors["features"]
+    tensors, seal = cached(path, ENCODER, identity, compute)
+    return tensors["features"], {path.name: seal}
 
 
 class _Training:
@@ -155,8 +181,16 @@ class _Training:
     into one more often than not.
     """
 
-    def __init__(self, train, settings: EncoderSettings, seed: int, device: torch.device):
+    def __init__(
+        self,
+        train: GroupedDataset,
+        settings: EncoderSettings,
+        seed: int,
+        device: torch.device,
+        identity: dict,
+    ):
         self.settings, self.seed, self.data = settings, seed, train.to(device)
+        self.identity = identity
         self.net = build(train.shape[0], settings.width, seed).to(device)
         weights, lr, decay = self.net.parameters(), settings.lr, settings.decay
         if settings.optimiser == "adam":
@@ -200,10 +234,8 @@ class _Training:
 
     def finish(self, part: Path, progress: bool, seconds: float) -> dict[str, Tensor]:
         """Take the steps that are left and return the features and the losses."""
-        if part.exists():
-            self.resume(part)
-        else:
-            self.checkpoint(part)  # a folder that takes no files is told now
+        self.resume(part)
+        self.checkpoint(part)  # a folder that takes no files is told now
         title, saved = "encoder of the kde rule", time.monotonic()
         self.net.train()
         with tqdm(
@@ -242,17 +274,25 @@ class _Training:
             # an entry without a value (SGD without momentum has one) is made again
             tensors |= {f"optimiser.{i}.{k}": x for k, x in own.items() if x is not None}
         tensors["losses"] = torch.tensor(self.losses, dtype=torch.float64)
-        write_tensors(part, tensors, {})
+        write_tensors(part, BEGUN, tensors, {"identity": self.identity})
 
     def resume(self, part: Path) -> None:
-        """Take up a checkpoint: the name of the file says that it is of this training."""
-        tensors, _ = read_tensors(part)
-        self.losses = tensors.pop("losses").tolist()
+        """Take up a checkpoint, if there is one."""
+        tensors = resumed(part, BEGUN, self.identity)
+        if tensors is None:
+            return
+        losses = tensors.pop("losses").tolist()
         weights = {k[4:]: x for k, x in tensors.items() if k.startswith("net.")}
-        self.net.load_state_dict(weights)
         state: dict[int, dict] = {}
-        for key in tensors.keys() - {f"net.{name}" for name in weights}:
-            _, i, name = key.split(".")
-            state.setdefault(int(i), {})[name] = tensors[key]
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        try:
+            for key in tensors.keys() - {f"net.{name}" for name in weights}:
+                _, i, name = key.split(".")
+                state.setdefault(int(i), {})[name] = tensors[key]
+            self.net.load_state_dict(weights)
+            self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise FddkitError(
+                f"{part} is not a checkpoint of this encoder; remove it, and it is trained anew"
+            ) from error
+        self.losses = losses
         self.keep_buffers()

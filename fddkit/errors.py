@@ -11,6 +11,26 @@ class FddkitError(ValueError):
     """
 
 
+class Damaged(FddkitError):
+    """A file that is not what it should be.
+
+    Parameters
+    ----------
+    what : str
+        Which file, and what is wrong with it.
+    advice : str
+        What to do.
+    """
+
+    def __init__(self, what: str, advice: str):
+        super().__init__(f"{what}; {advice}")
+        self.what = what
+
+
+class NewerFormat(FddkitError):
+    """A file that a newer fddkit wrote: nothing is wrong with it, and it is left alone."""
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> FddkitError:
     """Return the error for a name that is not in a registry.
 

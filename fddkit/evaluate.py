@@ -126,6 +126,7 @@ def evaluate(
         "preset": preset,
         "protocol": protocol,
         "settings": asdict(chosen),
+        "health": data.health if isinstance(data, DistilledSet) else {},
     }
     epoch, epochs = 0, len(runs) * (chosen.epochs + (chosen.schedule == "half"))
     report = None

@@ -14,7 +14,6 @@ nothing is written.
 
 import dataclasses
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from . import files
 from .errors import FddkitError
 from .fairness import FairnessReport
 from .notebooks import read
+from .reading import FILE_NAME, conform, read_json
 from .records import Record
 from .runs import FOLDER_VARIABLE, Run, run
 from .sweeps import sweep
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Current", "Run", "current", "parameters", "run", "sweep"]
 
 _METRICS = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def parameters(notebook: str | os.PathLike) -> dict[str, Any]:
@@ -147,7 +146,7 @@ class Current:
                 with files.atomic(folder / f"{name}.{kind}") as temporary:
                     figure.savefig(temporary, format=kind, bbox_inches="tight", **extra)
             index = folder / "index.json"
-            known = files.read_json(index) if index.exists() else []
+            known = _kept(index, [{"name": str, "caption": str}], [])
             entry = {"name": name, "caption": caption}
             names = [one["name"] for one in known]
             if name in names:
@@ -182,7 +181,7 @@ class Current:
         plain = _plain(found, "metrics")
         if self.folder:
             path = self.folder / "metrics.json"
-            kept = files.read_json(path) if path.exists() else {}
+            kept = _kept(path, dict, {})
             for key, value in plain.items():
                 both = isinstance(value, dict) and isinstance(kept.get(key), dict)
                 kept[key] = kept[key] | value if both else value
@@ -220,9 +219,22 @@ class Current:
         return pd.DataFrame(rows).set_index("trained on")
 
 
+def _kept(path: Path, shape: Any, otherwise: Any) -> Any:
+    """Return what an earlier cell has kept; a damaged file is set aside."""
+    if not path.is_file():
+        return otherwise
+    try:
+        found = read_json(path)
+        conform(found, shape, str(path))
+        return found
+    except ValueError as error:  # FddkitError is one
+        files.set_aside(path, error)
+        return otherwise
+
+
 def _checked(name: str) -> str:
     """Return a name that is one plain file name, or refuse it."""
-    if not _NAME.fullmatch(name):
+    if not FILE_NAME.fullmatch(name):
         raise FddkitError(
             f"{name!r} is not a file name; use letters, digits, '-', '_' and '.', "
             "e.g. 'distilled_images'"

@@ -1,7 +1,7 @@
 """Expert trajectories: how the weights of networks move while real images train them."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,12 +11,17 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from tqdm.auto import tqdm
 
 from . import augment, networks
-from .cache import artifact
+from .cache import artifact, cached, identify, resumed
 from .errors import FddkitError
-from .files import read_tensors, write_tensors
 from .grouped import GroupedDataset
 from .rng import derive, generator
 from .student import descend
+from .tensors import Array, Kind, write_tensors
+
+_HELD = {"weights": Array(("float32",), ("epochs", "parameters"))}
+_ADVICE = "remove it, and it is trained anew"
+TRAJECTORY = Kind("expert", "an expert", _ADVICE, _HELD, {"identity": dict})
+BEGUN = Kind("expert-part", "a checkpoint of an expert", _ADVICE, _HELD, {"identity": dict})
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,13 @@ class Experts:
         ``files[k]`` holds expert k: one file, or one for each group that has images.
     epochs : int
         Epochs of each.
+    seals : dict of str to str
+        Name and sha256 of each file.
     """
 
     files: list[list[Path]]
     epochs: int
+    seals: dict[str, str] = field(default_factory=dict)
 
     def pair(self, expert: int, start: int, length: int) -> tuple[Tensor, Tensor]:
         """Return the weights of an expert at two moments; nothing else is read.
@@ -128,12 +136,13 @@ def train_experts(
     """
     present = torch.where(train.counts().sum(0).cpu() > 0)[0].tolist() if groups else [None]
     files: list[list[Path]] = []
+    seals: dict[str, str] = {}
     total = settings.experts * len(present) * settings.epochs
     with tqdm(total=total, desc="experts", unit="epoch", disable=not progress) as bar:
         for k in range(settings.experts):
             files.append([])
             for group in present:
-                identity = {
+                given = {
                     "fingerprint": train.fingerprint(),
                     "zca": train.whitening is not None,
                     "group": group,
@@ -141,60 +150,69 @@ def train_experts(
                     "seed": seed,
                     "expert": k,
                 }
+                identity = identify(__name__, device, given)
                 path = artifact(cache, "expert", identity)
-                if not path.exists():
-                    _train(train, settings, seed, k, group, path, identity, device, bar)
-                else:
-                    bar.update(settings.epochs)
+                training = _Training(train, settings, seed, k, group, identity, device, bar)
+                seals[path.name] = cached(path, TRAJECTORY, identity, training.finish)[1]
+                bar.update(settings.epochs * (len(seals)) - bar.n)
                 files[-1].append(path)
-    return Experts(files, settings.epochs)
+    return Experts(files, settings.epochs, seals)
 
 
-def _train(
-    train: GroupedDataset,
-    settings: ExpertSettings,
-    seed: int,
-    expert: int,
-    group: int | None,
-    path: Path,
-    identity: dict,
-    device: torch.device | str,
-    bar: tqdm,
-) -> None:
-    """Train one expert and write its trajectory; a checkpoint of every epoch lies beside it."""
-    size = networks.own_size(settings.network, settings.width, settings.depth)
-    start = derive(seed, "expert", expert)
-    net = networks.build(settings.network, train.shape, train.n_classes, start, *size).to(device)
-    part = path.with_name(path.name + ".part")
-    done = []
-    if part.exists():
-        tensors, header = read_tensors(part)
-        if header["identity"] == identity:
-            done = list(tensors["weights"])
-            vector_to_parameters(done[-1].to(device), net.parameters())
-    if not done:
-        done = [parameters_to_vector(net.parameters()).detach().cpu()]
-    bar.update(len(done) - 1)
-    pool = torch.arange(len(train))
-    if group is not None:
-        pool = torch.where(train.group.cpu() == group)[0]
-    on_device, stages = train.to(device), augment.stages(settings.augment)
-    optimiser = torch.optim.SGD(net.parameters(), settings.lr)
-    for epoch in range(len(done), settings.epochs + 1):
-        chance = generator(seed, "expert epoch", expert, group, epoch)
-        for rows in pool[torch.randperm(len(pool), generator=chance)].split(settings.batch):
-            index = rows.to(device)
-            images = augment.vary(on_device.normalise(index), stages, chance)
-            loss = descend(net, optimiser, images, on_device.target[index])
-        if not loss < float("inf"):
-            raise FddkitError(
-                f"an expert diverged in epoch {epoch}; choose a smaller expert_lr than "
-                f"{settings.lr:g}"
-            )
-        done.append(parameters_to_vector(net.parameters()).detach().cpu())
-        last = epoch == settings.epochs
-        write_tensors(
-            path if last else part, {"weights": torch.stack(done)}, {"identity": identity}
-        )
-        bar.update()
-    part.unlink(missing_ok=True)
+@dataclass
+class _Training:
+    """The training of one expert."""
+
+    train: GroupedDataset
+    settings: ExpertSettings
+    seed: int
+    expert: int
+    group: int | None
+    identity: dict
+    device: torch.device | str
+    bar: tqdm
+
+    def finish(self, part: Path) -> dict[str, Tensor]:
+        """Train the epochs that are left, each of which ends with a checkpoint."""
+        c, train = self.settings, self.train
+        size = networks.own_size(c.network, c.width, c.depth)
+        start = derive(self.seed, "expert", self.expert)
+        net = networks.build(c.network, train.shape, train.n_classes, start, *size).to(self.device)
+        done = self._resume(part, net)
+        self.bar.update(len(done) - 1)
+        pool = torch.arange(len(train))
+        if self.group is not None:
+            pool = torch.where(train.group.cpu() == self.group)[0]
+        on_device, stages = train.to(self.device), augment.stages(c.augment)
+        optimiser = torch.optim.SGD(net.parameters(), c.lr)
+        for epoch in range(len(done), c.epochs + 1):
+            chance = generator(self.seed, "expert epoch", self.expert, self.group, epoch)
+            for rows in pool[torch.randperm(len(pool), generator=chance)].split(c.batch):
+                index = rows.to(self.device)
+                images = augment.vary(on_device.normalise(index), stages, chance)
+                loss = descend(net, optimiser, images, on_device.target[index])
+            if not loss < float("inf"):
+                raise FddkitError(
+                    f"an expert diverged in epoch {epoch}; choose a smaller expert_lr than {c.lr:g}"
+                )
+            done.append(_weights(net))
+            if epoch < c.epochs:
+                held = {"weights": torch.stack(done)}
+                write_tensors(part, BEGUN, held, {"identity": self.identity})
+            self.bar.update()
+        return {"weights": torch.stack(done)}
+
+    def _resume(self, part: Path, net: networks.Network) -> list[Tensor]:
+        """Return the weights after each epoch so far, and give the network the last of them."""
+        fresh = _weights(net)
+        tensors = resumed(part, BEGUN, self.identity)
+        if tensors is None or tensors["weights"].shape[1:] != fresh.shape:
+            return [fresh]
+        done = list(tensors["weights"])[: self.settings.epochs]
+        # a copy: the parameters become views of the vector, and training writes to them
+        vector_to_parameters(done[-1].to(self.device, copy=True), net.parameters())
+        return done
+
+
+def _weights(net: networks.Network) -> Tensor:
+    return parameters_to_vector(net.parameters()).detach().cpu().clone()

@@ -5,20 +5,29 @@ distillation. This is the plainest of its kind: training on class- and group-bal
 """
 
 import os
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
 from . import augment, networks
-from .cache import artifact
+from .cache import artifact, cached, identify
 from .errors import FddkitError
-from .files import read_tensors, write_tensors
 from .grouped import GroupedDataset
 from .rng import derive, generator
 from .settings import Settings
 from .student import descend
+from .tensors import Array, Kind
 
+EXTRACTOR = Kind(
+    "extractor",
+    "a fair extractor",
+    "remove it, and it is trained anew",
+    {"weights": Array(("float32",), ("parameters",))},
+    {"identity": dict},
+)
 BATCH, LR, MOMENTUM, DECAY = 256, 0.01, 0.9, 5e-4
 #: Preset -> steps of each network (our choice; nothing is published).
 STEPS = {"smoke": 20, "quick": 200, "paper": 5000}
@@ -56,7 +65,7 @@ def fair_extractors(
     cache: str | os.PathLike | None = None,
     device: torch.device | str = "cpu",
     progress: bool = True,
-) -> list[Tensor]:
+) -> tuple[list[Tensor], dict[str, str]]:
     """Train a pool of networks on balanced batches, or find them trained.
 
     Parameters
@@ -78,8 +87,10 @@ def fair_extractors(
 
     Returns
     -------
-    list of Tensor
+    weights : list of Tensor
         The flat weights of each network, float32 [P] on the CPU.
+    seals : dict of str to str
+        Name and sha256 of each file.
 
     Raises
     ------
@@ -88,34 +99,47 @@ def fair_extractors(
     """
     from tqdm.auto import tqdm
 
-    c, found, data = settings, [], train.to(device)
+    c, found, seals = settings, [], {}
     size = networks.own_size(c.network, c.width, c.depth)
     with tqdm(total=c.extractors, desc="fair extractors", disable=not progress) as bar:
         for k in range(c.extractors):
-            identity = {
+            given = {
                 "fingerprint": train.fingerprint(),
                 "zca": train.whitening is not None,
                 "settings": [c.network, *size, c.augment, c.extractor_steps],
                 "seed": seed,
                 "extractor": k,
             }
+            identity = identify(__name__, device, given)
             path = artifact(cache, "extractor", identity)
-            if not path.exists():
-                start = derive(seed, "extractor", k)
-                net = networks.build(c.network, train.shape, train.n_classes, start, *size)
-                net, chance = net.to(device), generator(seed, "extractor batches", k)
-                optimiser = torch.optim.SGD(net.parameters(), LR, MOMENTUM, weight_decay=DECAY)
-                for _ in range(c.extractor_steps):
-                    index = balanced(train, BATCH, chance).to(device)
-                    seen = augment.vary(data.normalise(index), augment.stages(c.augment), chance)
-                    loss = descend(net, optimiser, seen, data.target[index])
-                if not loss < float("inf"):
-                    raise FddkitError(
-                        f"fair extractor {k} diverged; give fewer extractor_steps or a narrower "
-                        "network"
-                    )
-                weights = parameters_to_vector(net.parameters()).detach()
-                write_tensors(path, {"weights": weights}, {"identity": identity})
-            found.append(read_tensors(path)[0]["weights"])
+            train_one = partial(_train, train, c, seed, k, device)
+            tensors, seals[path.name] = cached(path, EXTRACTOR, identity, train_one)
+            found.append(tensors["weights"])
             bar.update()
-    return found
+    return found, seals
+
+
+def _train(
+    train: GroupedDataset,
+    settings: Settings,
+    seed: int,
+    k: int,
+    device: torch.device | str,
+    _: Path,
+) -> dict[str, Tensor]:
+    """Train one extractor; it takes a minute at most, so that no checkpoint is kept."""
+    c, data = settings, train.to(device)
+    size = networks.own_size(c.network, c.width, c.depth)
+    start = derive(seed, "extractor", k)
+    net = networks.build(c.network, train.shape, train.n_classes, start, *size).to(device)
+    chance = generator(seed, "extractor batches", k)
+    optimiser = torch.optim.SGD(net.parameters(), LR, MOMENTUM, weight_decay=DECAY)
+    for _ in range(c.extractor_steps):
+        index = balanced(train, BATCH, chance).to(device)
+        seen = augment.vary(data.normalise(index), augment.stages(c.augment), chance)
+        loss = descend(net, optimiser, seen, data.target[index])
+    if not loss < float("inf"):
+        raise FddkitError(
+            f"fair extractor {k} diverged; give fewer extractor_steps or a narrower network"
+        )
+    return {"weights": parameters_to_vector(net.parameters()).detach().cpu()}

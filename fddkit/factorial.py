@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .distill import distill
+from .distilled import DistilledSet
 from .errors import FddkitError
 from .evaluate import evaluate
 from .fairness import FairnessReport
+from .files import keep_whole
 from .grouped import GroupedDataset
 from .metrics import Summary
 
@@ -188,6 +190,8 @@ def factorial(
                     chosen |= arguments
                 name = "-".join([train.name, method, *(level for level, _ in combination)])
                 out = None if folder is None else Path(folder) / f"{name}-{seed}.safetensors"
+                if out is not None:
+                    keep_whole(out, DistilledSet.load)
                 s = distill(
                     train, method, ipc=ipc, seed=seed, preset=preset, out=out, progress=False,
                     **chosen,
@@ -202,11 +206,10 @@ def factorial(
 def _evaluated(s, test, seed, repeats, preset, out) -> FairnessReport:
     """Return the report of a set, from beside it where it is there."""
     path = None if out is None else out.with_suffix(".json")
-    if path is not None and path.exists():
-        found = FairnessReport.load(path)
-        if found.config["data"] == s.config and len(found.networks) == repeats:
-            return found.counterfactual or found
+    done = None if path is None else keep_whole(path, FairnessReport.load)
+    if done is not None and done.config.get("data") == s.config and len(done.networks) == repeats:
+        return done.shown
     found = evaluate(s, test, repeats=repeats, seed=seed, preset=preset, progress=False)
     if path is not None:
         found.save(path)
-    return found.counterfactual or found
+    return found.shown

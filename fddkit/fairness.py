@@ -1,17 +1,19 @@
 """The report of an evaluation: what was counted, what follows from it, and how it is shown."""
 
 import html
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-from . import files
-from .errors import FddkitError
+from . import files, health
+from .errors import Damaged, FddkitError, NewerFormat
 from .metrics import Summary, accuracy, count, deo, noise_floor, t_quantile, tpr
+from .reading import clip, conform, read_bytes, read_json
 
 __all__ = [
     "FairnessReport",
@@ -25,7 +27,24 @@ __all__ = [
 ]
 
 FORMAT = "fddkit-report"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no seal
+_SHAPE = {
+    "format_version": int,
+    "counts": [[[[int]]]],
+    "networks": [str],
+    "config": {
+        "data?": {"dataset?": dict, "method?": str, "fairness?": (str, None), "ipc?": (int, None)},
+        "target_names?": [str],
+        "group_names?": [str],
+        "seed?": (int, None),
+        "preset?": (str, None),
+        "protocol?": (str, None),
+        "health?": {"verdict?": str, "notes?": [str]},
+    },
+    "versions": dict,
+    "sets": ([int], None),
+    "counterfactual": (dict, None),
+}
 _HEADER = ("mean", "std", "95% interval", "noise floor")
 
 
@@ -81,6 +100,11 @@ class FairnessReport:
         size = self.counts.sum(-1)
         if (self.counts < 0).any() or (size != size[0]).any() or not size.any():
             raise FddkitError("counts must be of the same test images in every repeat")
+
+    @property
+    def shown(self) -> "FairnessReport":
+        """The report on the counterfactual test where there is one, else this one."""
+        return self.counterfactual or self
 
     @property
     def accuracy(self) -> Summary:
@@ -182,20 +206,23 @@ class FairnessReport:
             "counterfactual": self.counterfactual and self.counterfactual.to_dict(),
         }
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the report as JSON, atomically.
+    def save(self, path: str | os.PathLike, look: files.Look | None = None) -> None:
+        """Write the report as JSON, atomically, with the sha256 of all it says.
 
         Parameters
         ----------
         path : path-like
             The file, e.g. ``report.json``.
+        look : callable, optional
+            See `fddkit.files.atomic`; by default another report is replaced, and no other file is.
 
         Raises
         ------
         FddkitError
             If it cannot be written.
         """
-        files.write_json(path, self.to_dict())
+        found = json.loads(json.dumps(self.to_dict(), allow_nan=False))
+        files.write_json(path, {**found, "sha256": _seal(found)}, look or only_reports)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "FairnessReport":
@@ -213,34 +240,44 @@ class FairnessReport:
         Raises
         ------
         FddkitError
-            If the file is missing, truncated, something else, or of a newer fddkit.
+            If the file is missing, damaged, something else, or of a newer fddkit.
         """
-        return cls._from_dict(files.read_json(path), path)
-
-    @classmethod
-    def _from_dict(cls, data: Any, path: str | os.PathLike) -> "FairnessReport":
+        data = read_json(path)
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise FddkitError(
                 f"{path} is not a fairness report; give a file written by "
                 "fddkit evaluate --json or FairnessReport.save"
             )
-        if data.get("format_version") != FORMAT_VERSION:
-            raise FddkitError(
-                f"{path} has report format {data.get('format_version')}, this fddkit reads "
-                f"{FORMAT_VERSION}; update fddkit"
-            )
         try:
-            paired = data["counterfactual"]
-            return cls(
-                np.array(data["counts"]),
-                [str(name) for name in data["networks"]],
-                dict(data["config"]),
-                dict(data["versions"]),
-                None if paired is None else cls._from_dict(paired, path),
-                data["sets"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise FddkitError(f"{path} is a damaged report ({error}); write it anew") from error
+            conform(data, {"format_version": int}, "it")
+            if data["format_version"] > FORMAT_VERSION:
+                raise NewerFormat(
+                    f"{path} has report format {data['format_version']}, this fddkit reads up to "
+                    f"{FORMAT_VERSION}; update fddkit"
+                )
+            if data["format_version"] > 1 and data.get("sha256") != _seal(data):
+                raise ValueError("its content is not what was written")
+            return cls._from_dict(data)
+        except NewerFormat:
+            raise
+        except (TypeError, ValueError, OverflowError) as error:
+            raise Damaged(f"{path} is a damaged report ({clip(error)})", "write it anew") from error
+
+    @classmethod
+    def _from_dict(cls, data: dict) -> "FairnessReport":
+        conform(data, _SHAPE, "it")
+        paired, counts = data["counterfactual"], np.array(data["counts"], dtype=np.int64)
+        for name, axis in (("group_names", 1), ("target_names", 2)):
+            if len(data["config"].get(name, range(counts.shape[axis]))) != counts.shape[axis]:
+                raise ValueError(f"config.{name} does not fit its counts")
+        return cls(
+            counts,
+            data["networks"],
+            data["config"],
+            data["versions"],
+            None if paired is None else cls._from_dict(paired),
+            data["sets"],
+        )
 
     def _rows(self) -> list[tuple[str, ...]]:
         """Return the table's rows: name, mean, std, interval, noise floor."""
@@ -268,6 +305,9 @@ class FairnessReport:
             f"{names[0][a]} {names[1][y]}" if all(names) else f"group {a} class {y}"
             for a, y in self.empty_cells
         ]
+        unwell = health.sentence(self.config.get("health", {}))
+        if unwell:
+            notes.append(unwell)
         if cells:
             more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
             notes.append(f"left out, no test image: {', '.join(cells[:5])}{more}")
@@ -296,3 +336,27 @@ class FairnessReport:
         first, *rest = (f"<p>{html.escape(note)}</p>" for note in self._notes())
         body = "".join(line("td", row) for row in self._rows())
         return f"{first}<table>{line('th', ('', *_HEADER))}{body}</table>{''.join(rest)}"
+
+
+def only_reports(path: Path) -> None:
+    """Let a report be replaced, and no other file; see `fddkit.files.atomic`.
+
+    Parameters
+    ----------
+    path : Path
+        What is there.
+
+    Raises
+    ------
+    FddkitError
+        If it is something else.
+    """
+    begin = read_bytes(path, first=200)
+    if begin and f'"format": "{FORMAT}"'.encode() not in begin:
+        raise FddkitError(f"{path} is not a fairness report, and is kept; choose another name")
+
+
+def _seal(data: dict) -> str:
+    """Return the sha256 of what a report says, however its JSON is laid out."""
+    rest = {k: v for k, v in data.items() if k != "sha256"}
+    return files.digest(json.dumps(rest, sort_keys=True, allow_nan=False))

@@ -1,69 +1,199 @@
-"""Files that appear whole or not at all, and fingerprints of what they hold."""
+"""The one gate for writing: files that appear whole or not at all, and replace nothing foreign."""
 
 import hashlib
 import json
 import os
-import struct
+import stat
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from torch import Tensor
+from .errors import FddkitError, NewerFormat
+from .locks import cannot_write, hold, tidy
 
-from .errors import FddkitError
-
-FORMAT = 1  # of the safetensors files; raised when an older fddkit could misread a newer file
+#: Called with the path of a file that is there and would be replaced; raises FddkitError to keep it
+Look = Callable[[Path], object]
+T = TypeVar("T")
 
 
 @contextmanager
-def atomic(path: str | os.PathLike) -> Iterator[Path]:
+def atomic(path: str | os.PathLike, look: Look | None = None) -> Iterator[Path]:
     """Yield a temporary path that becomes ``path`` when the block succeeds.
 
     Parameters
     ----------
     path : path-like
         Where the file is to appear; missing parent folders are made.
+    look : callable, optional
+        Asked before the block about a file that is there, and once more about whatever has come
+        there meanwhile. Without it, a file that is there is replaced.
 
     Yields
     ------
     Path
         A file beside ``path`` to write to. It is flushed to disk and renamed into place on
-        success, and removed on any failure, so a reader never sees half a file.
+        success, and removed on any failure, so a reader never sees half a file. What a killed
+        process left of an earlier one is removed by the next.
 
     Raises
     ------
     FddkitError
-        If the folder cannot be made or written to, or the disk is full.
+        If the folder cannot be made or written to, the disk is full, ``path`` is there and no
+        plain file, or ``look`` says so.
     """
     path = Path(path)
-    temporary = None
+    temporary = handle = None
     try:
+        consider(path, look)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(handle)
-        temporary = Path(name)
+        tidy(path)
+        handle, temporary = _temporary(path)
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        os.fsync(handle)
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)  # mkstemp makes files private to the user
-        os.replace(temporary, path)
+        _publish(temporary, path, look)
         temporary = None
     except OSError as error:
-        raise FddkitError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "free some space or choose a folder that you may write to"
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+        if handle is not None:
+            os.close(handle)
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
+def consider(path: str | os.PathLike, look: Look | None = None) -> bool:
+    """Return whether something is at a path, if it may be replaced.
+
+    Parameters
+    ----------
+    path : path-like
+        What is to be written, perhaps after hours of work.
+    look : callable, optional
+        See `atomic`.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    FddkitError
+        If it may not.
+    """
+    path = Path(path)
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    except ValueError as error:  # a NUL in it
+        raise FddkitError(f"{str(path)!r} is no file name ({error}); choose another") from error
+    if stat.S_ISLNK(mode):
+        mode = path.stat().st_mode if path.exists() else stat.S_IFREG
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "no plain file"
+        raise FddkitError(f"cannot write {path}: it is {what}; choose another name")
+    if look is not None:
+        look(path)
+    return True
+
+
+def _temporary(path: Path) -> tuple[int, Path]:
+    """Make a temporary file beside a path, held while its descriptor is open."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        if hold(handle):
+            return handle, Path(name)
+        os.close(handle)
+
+
+def _publish(temporary: Path, path: Path, look: Look | None) -> None:
+    """Give a finished file its name, unless something that may not be replaced has got it."""
+    while look is not None and not consider(path, look):
+        try:
+            os.link(temporary, path)  # unlike a rename, fails where there is something
+            temporary.unlink()
+            return
+        except FileExistsError:
+            continue
+        except OSError:  # a file system without links
+            break
+    os.replace(temporary, path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that is ours, if it is there."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+
+
+def set_aside(path: Path, reason: object) -> Path:
+    """Give a file that cannot be used another name, and say so in a warning.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    reason : object
+        What is wrong with it, an error or a text that names the file.
+
+    Returns
+    -------
+    Path
+        Its new name, ``NAME.damaged`` or, where that is taken, ``NAME.damaged-2`` and so on.
+    """
+    number, new = 1, path.with_name(f"{path.name}.damaged")
+    while new.exists():
+        number += 1
+        new = path.with_name(f"{path.name}.damaged-{number}")
+    try:
+        os.rename(path, new)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    what = getattr(reason, "what", reason)  # without the advice
+    warnings.warn(f"{what}; it is kept as {new.name} and made anew", stacklevel=3)
+    return new
+
+
+def keep_whole(path: Path, load: Callable[[Path], T]) -> T | None:
+    """Return what a file of a folder of ours holds; set it aside where it is damaged.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    load : callable
+        Reads it, and raises FddkitError where it cannot.
+
+    Returns
+    -------
+    object
+        None where there is no file (any more), so that it is made (anew).
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        return load(path)
+    except NewerFormat:
+        raise
+    except FddkitError as error:
+        set_aside(path, error)
+        return None
+
+
+def fingerprint(path: Path) -> str:
+    """Return the sha256 of what a file holds."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: str | os.PathLike, value: Any, look: Look | None = None) -> None:
     """Write ``value`` as indented JSON, atomically.
 
     Parameters
@@ -72,36 +202,12 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
         The file.
     value : Any
         Anything JSON can hold; NaN and infinity are refused, since other readers refuse them.
+    look : callable, optional
+        See `atomic`.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    with atomic(path) as temporary:
+    with atomic(path, look) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def read_json(path: str | os.PathLike) -> Any:
-    """Read a JSON file.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
-    Returns
-    -------
-    Any
-        What it holds.
-
-    Raises
-    ------
-    FddkitError
-        If the file is missing, unreadable or not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FddkitError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FddkitError(f"{path} is not valid JSON ({error}); write it anew") from error
 
 
 def digest(*parts: bytes | str | memoryview) -> str:
@@ -123,82 +229,3 @@ def digest(*parts: bytes | str | memoryview) -> str:
         state.update(len(data).to_bytes(8, "big"))
         state.update(data)
     return state.hexdigest()
-
-
-def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor], header: dict) -> Path:
-    """Write tensors and a JSON header as one safetensors file, atomically.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    tensors : dict of str to Tensor
-        Any device.
-    header : dict
-        Anything JSON can hold.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    FddkitError
-        If it cannot be written.
-    """
-    from safetensors.torch import save
-
-    data = save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        metadata={"fddkit": json.dumps({"format": FORMAT, **header})},
-    )
-    with atomic(path) as temporary:
-        temporary.write_bytes(data)
-    return Path(path)
-
-
-def read_tensors(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
-    """Read what `write_tensors` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
-    Returns
-    -------
-    tensors : dict of str to Tensor
-        On the CPU.
-    header : dict
-        Its JSON header.
-
-    Raises
-    ------
-    FddkitError
-        If the file is missing, truncated, not one of fddkit's, or of a newer format.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise FddkitError(f"cannot read {path}: {error.strerror or error}") from error
-    try:
-        tensors = load(data)
-        size = struct.unpack("<Q", data[:8])[0]
-        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-        header = json.loads(metadata["fddkit"])
-        newer = header["format"] > FORMAT
-    except (SafetensorError, KeyError, TypeError, ValueError, struct.error) as error:
-        raise FddkitError(
-            f"{path} is truncated or not a file of fddkit ({type(error).__name__}); "
-            "write it anew with `fddkit distill`"
-        ) from error
-    if newer:
-        raise FddkitError(
-            f"{path} has format {header['format']}, but this fddkit reads up to {FORMAT}; "
-            "update fddkit"
-        )
-    return tensors, header

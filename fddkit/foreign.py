@@ -7,18 +7,14 @@ Three formats are known, told apart by their structure:
 - MTT: a tensor of images, their labels in a file of their own (``images_best.pt`` and
   ``labels_best.pt``); normalised, and whitened where ZCA was on.
 - IDC and DREAM: a list ``[images, labels]``; pixels in [0, 1], several small images in each.
+
+A file is read in a process of its own, see `fddkit.foreign_process`.
 """
 
 import os
-import warnings
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,10 +22,9 @@ from . import whitening
 from .distilled import DistilledSet
 from .errors import FddkitError
 from .files import digest
+from .foreign_process import contents
 from .grouped import GroupedDataset
 from .versions import versions
-
-_KNOWN = "a set of the official DC, DSA, DM, CAFE, FairDD, MTT, IDC or DREAM code"
 
 
 def read_foreign(
@@ -78,8 +73,7 @@ def read_foreign(
         the training set.
     """
     path = Path(path)
-    loaded = _load(path)
-    kind, images, target = _recognise(loaded, path, labels, experiment)
+    kind, images, target, data = _read(path, labels, experiment)
     images, target = _checked(images, target, train, path)
     if kind == "idc":
         mean, std = (torch.tensor(x)[:, None, None] for x in (train.mean, train.std))
@@ -105,7 +99,7 @@ def read_foreign(
         "settings": {},
         "source": {
             "file": path.name,
-            "sha256": digest(path.read_bytes()),
+            "sha256": digest(data),
             "format": kind,
             "experiment": experiment,
         },
@@ -131,87 +125,32 @@ def read_foreign(
     return found
 
 
-def _load(path: Path) -> Any:
-    """Return what a file of torch.save holds, if it is plain data; nothing in it is executed."""
-    try:
-        size = path.stat().st_size
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                claimed = sum(entry.file_size for entry in archive.infolist())
-            if claimed > size:  # torch stores its entries as they are
-                raise FddkitError(
-                    f"{path} unpacks to more than it holds ({claimed} bytes of {size}), which no "
-                    "file of torch.save does; do not trust it"
-                )
-        with warnings.catch_warnings(), _numbers_of_numpy():
-            warnings.simplefilter("ignore")  # torch warns of old storages, and of what it refuses
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except FddkitError:
-        raise
-    except OSError as error:
-        raise FddkitError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # a damaged file fails in as many ways as there are bytes
-        reason = "it holds more than plain data" if "nsupported" in str(error) else "it is damaged"
+def _read(
+    path: Path, labels: str | os.PathLike | None, experiment: int
+) -> tuple[str, Tensor, Tensor, bytes]:
+    """Return format, images, labels, and the file that was read."""
+    found = contents(path, experiment)
+    if found.format != "mtt":
+        return found.format, *found.arrays, found.data
+    beside = Path(labels) if labels else path.with_name(path.name.replace("images", "labels"))
+    if beside == path or not beside.exists():
         raise FddkitError(
-            f"{path} is not {_KNOWN}: {reason} ({type(error).__name__}); give a file that one of "
-            "them saved"
-        ) from error
-
-
-@contextmanager
-def _numbers_of_numpy() -> Iterator[None]:
-    """Let numpy's numbers pass: the official codes save accuracies as such."""
-    scalar = np.float64(0).__reduce__()[0]
-    kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
-    names = ["numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"]
-    allowed = [*((scalar, name) for name in names), (np.dtype, "numpy.dtype"), *kinds]
-    with torch.serialization.safe_globals(allowed):
-        yield
-
-
-def _recognise(
-    loaded: Any, path: Path, labels: str | os.PathLike | None, experiment: int
-) -> tuple[str, Tensor, Tensor]:
-    """Return the format, the images and the labels."""
-    kind, pair = None, None
-    if isinstance(loaded, dict) and isinstance(loaded.get("data"), list | tuple):
-        kind, several = "dc", loaded["data"]
-        if not 0 <= experiment < len(several):
-            raise FddkitError(
-                f"{path} holds {len(several)} sets, numbered from 0, and no experiment "
-                f"{experiment}; choose one of them"
-            )
-        pair = several[experiment]
-    elif isinstance(loaded, list | tuple):
-        kind, pair = "idc", loaded
-    elif isinstance(loaded, Tensor):
-        beside = Path(labels) if labels else path.with_name(path.name.replace("images", "labels"))
-        if beside == path or not beside.exists():
-            raise FddkitError(
-                f"{path} holds images alone, as MTT's files do, and there is no {beside.name} "
-                "with their labels; name it with --labels FILE"
-            )
-        kind, pair = "mtt", (loaded, _load(beside))
-    if isinstance(pair, list | tuple) and len(pair) == 2:
-        images, target = pair
-        if isinstance(images, Tensor) and isinstance(target, Tensor):
-            return kind, images, target
-    raise FddkitError(
-        f"{path} does not hold images and labels as any known code saves them; it is not {_KNOWN}"
-    )
+            f"{path} holds images alone, as MTT's files do, and there is no {beside.name} "
+            "with their labels; name it with --labels FILE"
+        )
+    target = contents(beside)
+    if target.format != "mtt":
+        raise FddkitError(
+            f"{beside} holds more than the labels of {path}; name MTT's file of them with "
+            "--labels FILE"
+        )
+    return "mtt", *found.arrays, *target.arrays, found.data
 
 
 def _checked(
     images: Tensor, target: Tensor, train: GroupedDataset, path: Path
 ) -> tuple[Tensor, Tensor]:
-    """Return images and labels as plain tensors of their own, if they fit the training set."""
-    for name, one in (("images", images), ("labels", target)):
-        plain = one.layout == torch.strided and one.device.type == "cpu" and not one.is_quantized
-        if not plain or one.is_complex():
-            raise FddkitError(f"the {name} of {path} are no plain tensor; save them as one")
-        # a view may claim to be larger than what it is a view of
-        if one.numel() * one.element_size() > one.untyped_storage().nbytes():
-            raise FddkitError(f"the {name} of {path} repeat themselves; save a plain tensor")
+    """Return images and labels in the kinds of numbers of a set, if they fit the training set."""
     shape = "x".join(map(str, train.shape))
     if images.ndim != 4 or tuple(images.shape[1:]) != train.shape or not len(images):
         found = "x".join(map(str, images.shape[1:])) or "no shape"
@@ -223,7 +162,7 @@ def _checked(
         raise FddkitError(f"the labels of {path} are soft; fddkit trains on one class an image")
     if target.shape != (len(images),):
         raise FddkitError(f"{path} has {len(images)} images and {target.numel()} labels")
-    images, target = images.detach().float().clone(), target.detach().double()
+    images, target = images.float(), target.double()
     bad = ~images.isfinite().flatten(1).all(1)
     if bad.any():
         raise FddkitError(f"image {int(bad.nonzero()[0])} of {path} holds NaN or infinity")

@@ -132,7 +132,7 @@ class IDC(DC):
         """See `DC.weights`: the convolutions alone."""
         return Weights(net, classifier=False)
 
-    def distance(self, points: Tensor, synthetic: Tensor) -> Tensor:
+    def distance(self, net: Network, points: Tensor, synthetic: Tensor) -> Tensor:
         """Return the sum over all weights of squares or of absolute values."""
         difference = points - synthetic
         if self.settings.distance == "mse":
@@ -203,20 +203,14 @@ class IDC(DC):
 
     # --- the network -------------------------------------------------------------------------
 
-    def student(self, step: int) -> Student:
-        """See `DC.student`."""
-        net, chosen = self.network(step), self.settings
-        if self._student is None or self._student.net is not net:
-            self._student = Student(net, chosen.net_lr, chosen.net_momentum, chosen.net_decay)
-        return self._student
+    def student(self, net: Network) -> Student:
+        """See `Bilevel.student`: with momentum and weight decay."""
+        chosen = self.settings
+        return Student(net, chosen.net_lr, chosen.net_momentum, chosen.net_decay)
 
-    def after(self, images: Tensor, step: int) -> int:
-        """Train the network on real images; before it is replaced, clamp the pixels instead."""
-        if (step + 1) % self.per_network == 0:
-            torch.minimum(torch.maximum(images, self._pixel(0)), self._pixel(1), out=images)
-            return step + 1
-        student, chosen = self.student(step), self.settings
-        chance = generator(self.seed, "train", step)
+    def train_network(self, student: Student, images: Tensor, step: int) -> None:
+        """See `Bilevel.train_network`: on real images."""
+        chosen, chance = self.settings, generator(self.seed, "train", step)
         stages = tuple((f,) for f in ("color", "crop") if any(f in one for one in self.stages))
         order = torch.randperm(len(self.train), generator=chance)[: chosen.net_data]
         for rows in order.split(chosen.net_batch):
@@ -224,4 +218,7 @@ class IDC(DC):
             seen = augment.vary(self.train.normalise(index).to(self.dtype), stages, chance)
             target = self.train.target[index]
             student.step(*cutmix(seen, target, self.train.n_classes, chosen.cutmix, chance))
-        return step + 1
+
+    def leave(self, images: Tensor) -> None:
+        """See `Bilevel.leave`: clamp the pixels."""
+        torch.minimum(torch.maximum(images, self._pixel(0)), self._pixel(1), out=images)

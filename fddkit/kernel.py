@@ -4,9 +4,9 @@ import asyncio
 import html
 import os
 import re
+import resource
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,25 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from . import processes
+from .errors import FddkitError
+from .temporary import private_folder
+
 _BAR = "{desc}: cell {n_fmt} of {total_fmt} [{elapsed}]{postfix}"
+_FILES = 128  # open at once; a kernel alone has about sixty, and zmq aborts where it gets no more
 _MARKUP = re.compile(r"\x1b\[[0-9;]*m|<[^>]*>")
+
+# What a kernel does first. ipykernel looks after its parent, too, but not where that ended while
+# the kernel started, and it leaves behind what the notebook started and the private folder.
+# IPython itself puts the working directory on the path, behind the standard library.
+_KERNEL = """
+import os, runpy, sys
+del sys.path[0], os.environ["JPY_PARENT_PID"]
+end_with = runpy.run_path(sys.argv.pop(1))["end_with"]
+end_with(int(sys.argv.pop(1)), os.environ["IPYTHONDIR"])
+from ipykernel.kernelapp import launch_new_instance
+launch_new_instance()
+"""
 
 
 class _Manager(AsyncKernelManager):
@@ -29,7 +46,8 @@ class _Manager(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        first = [sys.executable, "-c", _KERNEL, processes.__file__, str(os.getpid())]
+        argv = [*first, "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="fddkit", language="python")
 
 
@@ -72,11 +90,8 @@ class _Engine(Engine):
         # A private folder for the connection and for IPython's profile: nothing of the user's
         # start-up files runs, and a read-only home does no harm. Sockets in a folder instead of
         # ports, so that kernels which start at once cannot take each other's ports.
-        with tempfile.TemporaryDirectory(prefix="fddkit-") as private:
-            manager = _Manager(
-                connection_file=str(Path(private) / "kernel.json"),
-                transport="tcp" if os.name == "nt" else "ipc",
-            )
+        with private_folder() as private:
+            manager = _Manager(connection_file=str(private / "kernel.json"), transport="ipc")
             client = _Client(
                 nb_man,
                 km=manager,
@@ -89,7 +104,7 @@ class _Engine(Engine):
                 # what the process itself prints is jupyter's chatter, not what the cells print
                 client.execute(
                     cwd=folder,
-                    env=env | {"IPYTHONDIR": private},
+                    env=env | {"IPYTHONDIR": str(private)},
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     cleanup_kc=True,
@@ -103,7 +118,12 @@ def _close_loop() -> None:
     try:
         asyncio.get_running_loop()  # the caller's own, in a notebook
     except RuntimeError:
-        ensure_event_loop().close()
+        loop = ensure_event_loop()
+        waiting = asyncio.all_tasks(loop)  # there are some where the notebook was interrupted
+        for task in waiting:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+        loop.close()
 
 
 papermill_engines.register("fddkit", _Engine)
@@ -148,9 +168,17 @@ def execute(
 
     Raises
     ------
+    FddkitError
+        If the system allows too few open files, or has no place for temporary ones.
     OSError
         If the executed notebook cannot be written or the kernel cannot be started.
     """
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < _FILES:
+        raise FddkitError(
+            f"a notebook needs {_FILES} open files and {allowed} are allowed; "
+            "allow more, e.g. `ulimit -n 1024`"
+        )
     bar = {"desc": title, "disable": None, "bar_format": _BAR}  # None: only on a terminal
     # debugpy warns at every start that the standard library is frozen; it is no concern here
     env = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **variables}

@@ -18,18 +18,19 @@ from .networks import Network
 from .rng import derive, generator
 from .sampling import Batch, Sampler
 from .settings import Settings
-from .targets import Rule, Statistic, Targets, targets
+from .signals import Segments, Statistic
+from .targets import Rule, Targets, segments, targets
 
 
 class Matching:
     """A distiller at work on one training set; each distiller is a subclass.
 
-    Everything random derives from the seed and the number of the step. Where the network is not
-    trained between steps, they can be asked for in any order, and two rules can be compared on
-    the very same step.
+    Everything random derives from the seed and the number of the step, so that steps can be asked
+    for in any order, and two rules can be compared on the very same step.
 
-    A subclass says what is compared (`statistic`, `synthetic`, `distance`), and where it trains
-    the network between steps, how (`per_network`, `after`).
+    A subclass says what is compared (`statistic`, `synthetic`, `distance`, `loss`). These remember
+    nothing: what one needs of another is passed on. What a subclass trains or chooses from step
+    to step changes in `after` and `load` alone, and is in `state`.
 
     Parameters
     ----------
@@ -75,7 +76,10 @@ class Matching:
         self.train = train.to(self.device)
         self.stages = augment.stages(settings.augment)
         self._net: tuple[int, Network] | None = None
+        self._compiled: Network | None = None
         self._pool: list[Tensor] = []  # what networks start from, where not at random
+        #: Name and sha256 of each file of the cache that the steps rest on.
+        self.sources: dict[str, str] = {}
         self._fast = (compile or graph) and self.compiles
         self._graph = graph
         if (compile or graph) and not self.compiles:
@@ -107,9 +111,12 @@ class Matching:
         c = self.settings
         shared = {"cache": cache, "device": self.device, "progress": progress}
         if c.extractor == "fair":
-            self._pool = fair_extractors(self.train, c, self.seed, **shared)
+            self._pool, seals = fair_extractors(self.train, c, self.seed, **shared)
+            self.sources |= seals
         if fairness == "kde":
-            features = encoder.encode(self.train, encoder.PRESETS[c.encoder], self.seed, **shared)
+            chosen = encoder.PRESETS[c.encoder]
+            features, seals = encoder.encode(self.train, chosen, self.seed, **shared)
+            self.sources |= seals
             self.sampler.log_weights = kde_log_weights(
                 features, self.train.target, c.kde_over, c.kde_form, c.kde_sigma2,
                 c.kde_temperature,
@@ -120,7 +127,13 @@ class Matching:
         """Synthetic images of each class that the network sees in a step."""
         return self.ipc
 
-    def statistic(self, net: Network, images: Tensor, target: Tensor) -> Statistic:
+    def warm(self, images: Tensor, step: int) -> Network:
+        """Return the network that a step on these synthetic images is taken under."""
+        return self.network(step)
+
+    def statistic(
+        self, net: Network, images: Tensor, target: Tensor, segments: Segments
+    ) -> Statistic:
         """Return the statistic of real images [N, C, H, W] of classes int64 [N]."""
         raise NotImplementedError
 
@@ -128,16 +141,25 @@ class Matching:
         """Return the statistic of each class of synthetic images, [classes, D], with its graph."""
         raise NotImplementedError
 
-    def distance(self, points: Tensor, synthetic: Tensor) -> Tensor:
+    def distance(self, net: Network, points: Tensor, synthetic: Tensor) -> Tensor:
         """Return D of points [classes, T, D] from statistics [classes, 1, D]: [classes, T].
 
         Here the squared error, summed (not averaged) over features as in the official codes.
         """
         return (points - synthetic).square().sum(-1)
 
-    def loss(self, goal: Targets, synthetic: Tensor) -> Tensor:
-        """Return the loss of classes whose synthetic statistics are [classes, D]."""
-        return (goal.weights * self.distance(goal.points, synthetic[:, None])).sum()
+    def mismatch(self, net: Network, goal: Targets, synthetic: Tensor) -> Tensor:
+        """Return the weighted distances of synthetic statistics [classes, D], summed."""
+        return (goal.weights * self.distance(net, goal.points, synthetic[:, None])).sum()
+
+    def loss(
+        self, net: Network, goal: Targets, synthetic: Tensor, rows: tuple[Tensor, ...]
+    ) -> Tensor:
+        """Return the loss of classes whose synthetic statistics are [classes, D].
+
+        ``rows`` are those of the real images' `Statistic`.
+        """
+        return self.mismatch(net, goal, synthetic)
 
     def block(self, net: Network) -> int:
         """Return how many classes are computed at a time."""
@@ -158,6 +180,10 @@ class Matching:
     def finish(self, result: DistilledSet) -> DistilledSet:
         """Return the result with what else was learnt."""
         return result
+
+    def doubts(self, result: DistilledSet) -> list[str]:
+        """Return what speaks against a result, a sentence each; see `fddkit.health`."""
+        return []
 
     # --- the step ----------------------------------------------------------------------------
 
@@ -181,7 +207,7 @@ class Matching:
             Like ``images``.
         """
         classes, ipc = self.train.n_classes, self.ipc
-        net, batch, draws = self.network(step), self.batch(step), self.draws(step)
+        net, batch, draws = self.warm(images, step), self.batch(step), self.draws(step)
         # the loss is a sum over classes, so a block of classes at a time gives the same
         # gradient, and its activations stay in the cache (and bound the memory)
         block = self.block(net)
@@ -208,19 +234,22 @@ class Matching:
 
         The groups' statistics are the largest tensors of a step; here they end with their block.
         """
-        goal = self.goal(net, batch, draws, rule, first)
+        goal, rows = self.goal(net, batch, draws, rule, first)
         seen, labels = self.show(images, first, draws, step)
         synthetic = self.synthetic(net, seen, labels.to(self.device), len(batch.counts))
-        return self.loss(goal, synthetic)
+        return self.loss(net, goal, synthetic, rows)
 
     def goal(
         self, net: Network, batch: Batch, draws: list[augment.Draw], rule: Rule, first: int
-    ) -> Targets:
-        """Return what the classes of a (part of a) batch must match; its class 0 is ``first``."""
+    ) -> tuple[Targets, tuple[Tensor, ...]]:
+        """Return what the classes of a (part of a) batch must match, and its `Statistic.rows`.
+
+        Class 0 of the part is ``first``.
+        """
         labels = batch.target + first
         real = self.real(batch.index, labels, draws)
-        statistic = self.statistic(net, real, labels.to(self.device))
-        return targets(rule, statistic, batch, self.settings.normalise == "groups")
+        sums, rows = self.statistic(net, real, labels.to(self.device), segments(rule, batch))
+        return targets(rule, sums, batch, self.settings.normalise == "groups"), rows
 
     def real(self, index: Tensor, labels: Tensor, draws: list[augment.Draw]) -> Tensor:
         """Return real images, int64 [N] of classes int64 [N], as the network sees them."""
@@ -253,17 +282,26 @@ class Matching:
     # --- the network -------------------------------------------------------------------------
 
     def network(self, step: int) -> Network:
-        """Return the network that a step sees: fresh, or as the steps before have trained it."""
+        """Return the network of a step: fresh, or as the steps before have trained it."""
         iteration = step // self.per_network
         if self._net is None or self._net[0] != iteration:
-            net = self.fresh(iteration)
-            if self._fast and self._net is None:
-                net = speed.accelerate(net, self.train.shape, self._graph)
-            elif self._fast:  # compiled code belongs to one network: it gets the new weights
-                self._net[1].load_state_dict(net.state_dict())
-                net = self._net[1]
-            self._net = (iteration, net)
+            self._net = (iteration, self.quick(self.fresh(iteration)))
         return self._net[1]
+
+    def quick(self, net: Network) -> Network:
+        """Return a network as it is, or compiled where that was asked for.
+
+        Compiled code belongs to one network, which takes the weights of each that comes; so there
+        is only ever the last of them.
+        """
+        if not self._fast:
+            return net
+        self._net = None
+        if self._compiled is None:
+            self._compiled = speed.accelerate(net, self.train.shape, self._graph)
+        else:
+            self._compiled.load_state_dict(net.state_dict())
+        return self._compiled
 
     def fresh(self, iteration: int) -> Network:
         """Return a new network, frozen."""

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from .datasets import load
 from .distill import distill
+from .distilled import DistilledSet
 from .errors import FddkitError
 from .evaluate import evaluate
 from .fairness import FairnessReport
+from .files import keep_whole, write_json
+from .locks import locked
 from .methods import METHODS, find
+from .reading import conform, read_json
 from .targets import RULES
 
 
@@ -28,10 +32,13 @@ class Cell:
     seeds, networks : int or None
         Distilled sets, and networks trained on each.
     seconds : float or None
-        Distillation of one set, mean; what was found finished counts as it did when it ran.
+        Distillation of one set, mean over those whose time is known; what was found finished
+        counts as it did when it ran.
     accuracy, deo_m, deo_a : dict or None
         ``mean``, ``std``, ``ci95`` and ``noise_floor`` over the sets, in percent; on the
         counterfactual test where the groups are injected.
+    error : str or None
+        Why some of its sets could not be had; the numbers are then those of the others.
     """
 
     method: str
@@ -43,6 +50,7 @@ class Cell:
     accuracy: dict | None = None
     deo_m: dict | None = None
     deo_a: dict | None = None
+    error: str | None = None
 
 
 def matrix(
@@ -112,7 +120,7 @@ def matrix(
         if rule not in find(method).lacks
     ]
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
-    found: dict[tuple[str, str], list[tuple[FairnessReport, float]]] = {}
+    found: dict[tuple[str, str], list[_Ended]] = {}
     with tqdm(total=len(tasks), unit="set", disable=not progress) as bar:
         for task, ended in zip(tasks, parallel(map(joblib.delayed(_one), tasks)), strict=True):
             found.setdefault(task[1:3], []).append(ended)
@@ -124,38 +132,79 @@ def matrix(
     ]
 
 
-def _one(task: tuple) -> tuple[FairnessReport, float]:
+@dataclass(frozen=True)
+class _Ended:
+    """How one set ended: its report and seconds, or why there is none."""
+
+    report: FairnessReport | None = None
+    seconds: float | None = None
+    error: str | None = None
+
+
+def _one(task: tuple) -> _Ended:
+    """Distil and evaluate one set; its trouble is not that of the others."""
+    try:
+        return _computed(*task)
+    except (FddkitError, MemoryError) as error:
+        return _Ended(error=str(error) or "there is not enough memory")
+
+
+def _computed(
+    dataset: str,
+    method: str,
+    rule: str,
+    seed: int,
+    repeats: int,
+    ipc: int,
+    preset: str,
+    root: str | os.PathLike,
+    folder: Path,
+) -> _Ended:
     """Distil and evaluate one set, unless its report is there."""
-    dataset, method, rule, seed, repeats, ipc, preset, root, folder = task
     train, test = load(dataset, root=root)
     name = f"{dataset}-{method}-{rule}-ipc{ipc}-{preset}-{seed}"
     out, report, clock = (folder / f"{name}{end}" for end in (".safetensors", ".json", ".seconds"))
-    fresh = not out.exists()
-    began = time.monotonic()
+    keep_whole(out, DistilledSet.load)
+    fresh, began = not out.exists(), time.monotonic()
     s = distill(
         train, method, rule, ipc, seed, preset, out=out, cache=folder / "cache", progress=False
     )
     if fresh:
-        clock.write_text(f"{time.monotonic() - began:.1f}\n")
-    seconds = float(clock.read_text()) if clock.exists() else float("nan")
-    if report.exists():
-        done = FairnessReport.load(report)
-        same = done.config["data"] == s.config and done.config.get("protocol") == method
-        if same and len(done.networks) == repeats:
-            return done, seconds
-    found = evaluate(s, test, repeats=repeats, seed=seed, preset=preset, progress=False)
-    found.save(report)
-    return found, seconds
+        write_json(clock, round(time.monotonic() - began, 1))
+    seconds = _seconds(clock)
+    with locked(report):
+        done = keep_whole(report, FairnessReport.load)
+        if done is not None:
+            same = done.config.get("data") == s.config and done.config.get("protocol") == method
+            if same and len(done.networks) == repeats:
+                return _Ended(done, seconds)
+        found = evaluate(s, test, repeats=repeats, seed=seed, preset=preset, progress=False)
+        found.save(report)
+    return _Ended(found, seconds)
 
 
-def _cell(method: str, rule: str, ended: list[tuple[FairnessReport, float]], repeats: int) -> Cell:
+def _seconds(clock: Path) -> float | None:
+    """Return how long a set took; None where its run was killed before it could say so."""
+    try:
+        found = read_json(clock)
+        conform(found, float)
+    except ValueError:  # FddkitError is one
+        return None
+    return found
+
+
+def _cell(method: str, rule: str, ended: list[_Ended], repeats: int) -> Cell:
     if not ended:
         return Cell(method, rule, find(method).lacks[rule])
-    pooled = FairnessReport.pool([report for report, _ in ended])
-    pooled = pooled.counterfactual or pooled
-    seconds = sum(s for _, s in ended) / len(ended)
+    error = next((one.error for one in ended if one.error), None)
+    reports = [one.report for one in ended if one.report]
+    if not reports:
+        return Cell(method, rule, error=error)
+    pooled = FairnessReport.pool(reports).shown
+    times = [one.seconds for one in ended if one.seconds is not None]
+    seconds = round(sum(times) / len(times), 1) if times else None
     numbers = (getattr(pooled, k).to_dict() for k in ("accuracy", "deo_m", "deo_a"))
-    return Cell(method, rule, None, len(ended), repeats, round(seconds, 1), *numbers)
+    return Cell(method, rule, None, len(reports), repeats, seconds, *numbers, error)
 
 
 def markdown(cells: Sequence[Cell]) -> str:
@@ -183,7 +232,8 @@ def markdown(cells: Sequence[Cell]) -> str:
         for method in methods:
             cell = by_name[method, rule]
             means = [x["mean"] for x in (cell.accuracy, cell.deo_m, cell.deo_a) if x]
-            row.append(" / ".join(f"{x:.0f}" for x in means) or "-")
+            shown = " / ".join(f"{x:.0f}" for x in means)
+            row.append(shown or ("failed" if cell.error else "-"))
         lines.append(f"| {rule} | " + " | ".join(row) + " |")
     return "\n".join(lines)
 

@@ -122,12 +122,13 @@ class MTT(Matching):
     lacks: ClassVar = {rule: _reason(rule) for rule in RULES if rule not in ("vanilla", "cobra")}
 
     _experts: Experts
-    _alpha: tuple[float, float, float]  # value, velocity, gradient of the last step
+    _alpha: tuple[float, float]  # value, velocity
+    _slopes: dict[int, float]  # step -> the gradient in alpha that came with that in the images
 
     def __init__(self, *arguments: object, **options: object):
         super().__init__(*arguments, **options)
         chosen = self.settings
-        self._alpha = (chosen.alpha, 0.0, 0.0)
+        self._alpha, self._slopes = (chosen.alpha, 0.0), {}
         if chosen.zca:
             seen = [self.train.normalise(i) for i in torch.arange(len(self.train)).split(4096)]
             self.train = replace(self.train, whitening=whitening.fit(torch.cat(seen)))
@@ -150,6 +151,7 @@ class MTT(Matching):
             device=self.device,
             progress=progress,
         )
+        self.sources |= self._experts.seals
 
     def start(self) -> DistilledSet:
         """See `Matching.start`."""
@@ -159,7 +161,7 @@ class MTT(Matching):
         return replace(super().start(), lr=self.settings.alpha, whitening=white)
 
     def gradient(self, images: Tensor, rule: Rule, step: int) -> tuple[float, Tensor]:
-        """Return the loss of a step and its gradient in the images; that in alpha is kept.
+        """Return the loss of a step and its gradient in the images; `after` has that in alpha.
 
         The student's N steps are taken without a graph, keeping only its weights; then the
         gradient goes back step by step, each step's graph being built anew. So one step's graph
@@ -188,7 +190,7 @@ class MTT(Matching):
             by_alpha -= along.item()
             gradient -= alpha * by_x
             v = v - alpha * by_theta
-        self._alpha = (alpha, self._alpha[1], by_alpha)
+        self._slopes[step] = by_alpha
         return (miss.square().sum() / reach).item(), gradient
 
     def _batches(self, n: int, step: int) -> list[tuple[Tensor, list[augment.Draw]]]:
@@ -221,10 +223,10 @@ class MTT(Matching):
 
     def after(self, images: Tensor, step: int) -> int:
         """Take a step on alpha, which stays above 1e-6."""
-        value, velocity, slope = self._alpha
-        velocity = self.settings.momentum * velocity + slope
-        value = max(value - self.settings.lr_alpha * velocity, _SMALLEST)
-        self._alpha = (value, velocity, slope)
+        value, velocity = self._alpha
+        velocity = self.settings.momentum * velocity + self._slopes[step]
+        self._alpha = max(value - self.settings.lr_alpha * velocity, _SMALLEST), velocity
+        self._slopes.clear()
         return step + 1
 
     def state(self) -> dict[str, Tensor]:
@@ -233,8 +235,18 @@ class MTT(Matching):
 
     def load(self, state: dict[str, Tensor], step: int) -> None:
         """See `Matching.load`."""
-        self._alpha = tuple(state["alpha"].tolist())
+        self._alpha = tuple(state["alpha"].tolist()[:2])  # some have a third, of no use
+        self._slopes.clear()
 
     def finish(self, result: DistilledSet) -> DistilledSet:
         """See `Matching.finish`: with alpha, to train on the images with."""
         return replace(result, lr=self._alpha[0])
+
+    def doubts(self, result: DistilledSet) -> list[str]:
+        """See `Matching.doubts`: a step size at its bound means that the student goes nowhere."""
+        if result.lr > _SMALLEST:
+            return []
+        return [
+            f"the step size learnt with the images has fallen to its bound of {_SMALLEST:g}, so "
+            "that a student does not move; choose a smaller lr_alpha or lr"
+        ]

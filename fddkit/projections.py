@@ -3,15 +3,25 @@
 import os
 import warnings
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from .cache import artifact
+from .cache import artifact, cached, identify
 from .errors import FddkitError, unknown
 from .features import Features
-from .files import digest, read_tensors, write_tensors
+from .files import digest
 from .rng import derive
+from .tensors import Array, Kind
+
+PROJECTION = Kind(
+    "projection",
+    "a projection",
+    "remove it, and it is made anew",
+    {"points": Array(("float32",), ("images", 2))},
+    {"identity": dict},
+)
 
 #: Method -> the packages whose versions its points depend on.
 METHODS = {
@@ -70,19 +80,22 @@ def project(
     settings = _settings(method, *points.shape)
     # numpy's seeds are of 32 bits
     settings["random_state"] = derive(seed, "projection", method) % 2**32
-    identity = {
+    given = {
         "points": digest(str(points.shape), points.data),
         "method": method,
         "settings": settings,
         "versions": used,
     }
-    path = artifact(cache, "projection", identity)
-    if not path.exists():
+    identity = identify(__name__, "cpu", given)
+
+    def compute(_: Path) -> dict[str, torch.Tensor]:
         flat = torch.zeros(n, 2)
         found = torch.from_numpy(_fit(method, points, settings))
         flat[:, : found.shape[1]] = found
-        write_tensors(path, {"points": flat}, {"identity": identity})
-    return read_tensors(path)[0]["points"].numpy()
+        return {"points": flat}
+
+    path = artifact(cache, "projection", identity)
+    return cached(path, PROJECTION, identity, compute)[0]["points"].numpy()
 
 
 def _settings(method: str, n: int, d: int) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,25 @@ from filelock import FileLock, Timeout
 
 from . import files
 from .errors import FddkitError
+from .locks import cannot_write, is_held
+from .reading import clip, conform, read_json
 
 LOCK = ".lock"
+STATES = ("running", "finished", "failed")
+
+_SHAPE = {
+    "notebook": str,
+    "title": str,
+    "parameters": dict,
+    "defaults": dict,
+    "versions": dict,
+    "started": str,
+    "seconds": (float, None),
+    "status": str,
+    "error": (str, None),
+    "hash": str,
+    "files?": {str: str},
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,9 @@ class Record:
         Why it failed, in one sentence.
     hash : str
         See `fddkit.identity.run_hash`.
+    files : dict of str to str
+        Name (from the folder on) and sha256 of each file that the run has left; empty until it
+        ends, and in runs of before these were kept.
     """
 
     notebook: str
@@ -49,6 +69,7 @@ class Record:
     status: str
     error: str | None
     hash: str
+    files: dict[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write ``run.json``, atomically.
@@ -84,13 +105,16 @@ class Record:
             If it is missing or something else.
         """
         path = Path(folder) / "run.json"
+        found = read_json(path)
         try:
-            record = cls(**files.read_json(path))
-        except TypeError as error:
-            raise FddkitError(f"{path} does not describe a run; delete {folder}") from error
-        if not isinstance(record.parameters, dict) or not isinstance(record.defaults, dict):
-            raise FddkitError(f"{path} does not describe a run; delete {folder}")
-        return record
+            conform(found, _SHAPE)
+            if found["status"] not in STATES:
+                raise ValueError(f"its status is {clip(found['status'])}")
+        except ValueError as error:
+            raise FddkitError(
+                f"{path} does not describe a run ({clip(error)}); delete {folder}"
+            ) from error
+        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
 
 
 @contextmanager
@@ -128,26 +152,6 @@ def alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def cannot_write(folder: Path, error: OSError) -> FddkitError:
-    """Return the sentence for a folder that takes no more files.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the run.
-    error : OSError
-        What the system said.
-
-    Returns
-    -------
-    FddkitError
-    """
-    return FddkitError(
-        f"cannot write into {folder}: {error.strerror or error}; "
-        "free some space or choose a folder that you may write to"
-    )
-
-
 def is_active(folder: Path) -> bool:
     """Return whether a process is executing the run of a folder now.
 
@@ -161,12 +165,4 @@ def is_active(folder: Path) -> bool:
     bool
         False too where the folder cannot be written to: nothing can run there.
     """
-    if not (folder / LOCK).exists():
-        return False
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:
-        return False
+    return is_held(folder / LOCK)

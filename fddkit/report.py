@@ -11,6 +11,9 @@ from typing import Any
 from . import files
 from .cards import STATUS, anchor, card
 from .errors import FddkitError
+from .reading import read_bytes
+
+_TITLE = "<title>fddkit: results</title>"  # of the template
 
 
 def build(reports: str | os.PathLike = "reports") -> Path:
@@ -54,9 +57,16 @@ def build(reports: str | os.PathLike = "reports") -> Path:
         made=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
     )
     index = reports / "index.html"
-    with files.atomic(index) as temporary:
+    with files.atomic(index, _only_pages) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return index
+
+
+def _only_pages(path: Path) -> None:
+    """Keep a page that is another's, such as that of a web site."""
+    begin = read_bytes(path, first=4096)
+    if begin and _TITLE.encode() not in begin:
+        raise FddkitError(f"{path} is not a page of fddkit, and is kept; name another --reports")
 
 
 def by_notebook(cards: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

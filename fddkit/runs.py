@@ -1,5 +1,6 @@
 """One run: a notebook with its parameters, executed once into a folder of its own."""
 
+import errno
 import os
 import shutil
 import time
@@ -13,10 +14,12 @@ from . import files, notebooks
 from .errors import FddkitError
 from .identity import run_hash, words
 from .notebooks import Notebook
+from .reading import read_json
 from .records import LOCK, Record, alone, cannot_write
 from .versions import choose_device, versions
 
 FOLDER_VARIABLE = "FDDKIT_RUN_DIR"
+_LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of the machine, not of the folder
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _PART = "notebook.part.ipynb"
 _SHOWN = ("figures", "metrics.json", "notebook.ipynb", "notebook.html", _PART)
@@ -57,7 +60,7 @@ class Run:
     def metrics(self) -> dict:
         """What the notebook handed to `fddkit.experiments.Current.metrics`."""
         path = self.folder / "metrics.json"
-        return files.read_json(path) if path.exists() else {}
+        return read_json(path) if path.exists() else {}
 
 
 def run(
@@ -110,10 +113,13 @@ def run(
     work = Path(working_folder).resolve()
     key = run_hash(source, values, work)
     folder = Path(reports) / source.name / f"{words(values, defaults)}-{key[:8]}"
-    found = _finished(folder, key)
-    if found and not force:
+    found = None if force else _finished(folder, key)
+    if found:
         return _ended(folder, found, executed=False)
     with alone(folder):
+        found = None if force else _finished(folder, key)  # by a process that has ended since
+        if found:
+            return _ended(folder, found, executed=False)
         _clear(folder, everything=force)
         record = Record(
             notebook=source.name,
@@ -204,5 +210,7 @@ def _execute(
         webpage.write(nbformat.read(part, as_version=4), folder / "notebook.html", source.title)
         os.replace(part, folder / "notebook.ipynb")
     except OSError as problem:
+        if problem.errno in _LACKING:
+            raise
         raise cannot_write(folder, problem) from problem
     return error

@@ -2,12 +2,46 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .networks import chunk_size
+
+
+class Segments(NamedTuple):
+    """The weighted sums over the images of a batch that a rule asks for, see `fddkit.targets`.
+
+    Attributes
+    ----------
+    segment : Tensor
+        int64 [N] on the CPU, the sum that each image is part of, in ``[0, n)``; never decreasing.
+    weight : Tensor
+        float64 [N], its weight there.
+    n : int
+        How many sums.
+    """
+
+    segment: Tensor
+    weight: Tensor
+    n: int
+
+
+class Statistic(NamedTuple):
+    """What a distiller takes from real images.
+
+    Attributes
+    ----------
+    sums : Tensor
+        [n, D], what it matches, summed over each of n `Segments`.
+    rows : tuple of Tensor
+        What its loss needs of the single images beside, a row for each; often nothing.
+    """
+
+    sums: Tensor
+    rows: tuple[Tensor, ...] = ()
 
 
 def segment_sum(features: Tensor, segment: Tensor, weight: Tensor, n: int) -> Tensor:

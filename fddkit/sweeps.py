@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import notebooks
+from . import notebooks, processes
 from .errors import FddkitError
 from .runs import Run, run
+from .temporary import remove_orphans
 
 
 def sweep(
@@ -144,9 +145,13 @@ def _attempt(
 
 @contextmanager
 def _backend(scheduler: str | None) -> Iterator[None]:
-    """Send joblib's tasks to a dask cluster, if one is named."""
+    """Send joblib's tasks to processes of this machine, or to a dask cluster if one is named."""
     if scheduler is None:
-        yield
+        try:
+            with processes.workers():
+                yield
+        finally:
+            remove_orphans()  # an interruption kills the workers
         return
     try:
         from dask.distributed import Client

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .barycentres import CENTRES
 from .sampling import Batch
+from .signals import Segments
 
 
 class Targets(NamedTuple):
@@ -57,21 +58,37 @@ class Rule:
     aim: Callable[[Tensor, Batch], Targets] | None = None
 
 
-# A statistic of weighted images: (segment int64 [N], weight float64 [N], n) -> [n, features], the
-# weighted sum over each segment; segments never decrease.
-Statistic = Callable[[Tensor, Tensor, int], Tensor]
+def segments(rule: Rule, batch: Batch) -> Segments:
+    """Return the sums that a rule needs of the images of a batch.
+
+    Parameters
+    ----------
+    rule : Rule
+        One of `RULES`.
+    batch : Batch
+        The real images.
+
+    Returns
+    -------
+    Segments
+        One for each class under a linear rule, else the mean of each group of each class.
+    """
+    if rule.weigh is not None:
+        return Segments(batch.target, rule.weigh(batch), len(batch.counts))
+    weight = 1 / batch.counts.flatten()[batch.cell].double()
+    return Segments(batch.cell, weight, batch.counts.numel())
 
 
-def targets(rule: Rule, statistic: Statistic, batch: Batch, divide: bool = False) -> Targets:
+def targets(rule: Rule, sums: Tensor, batch: Batch, divide: bool = False) -> Targets:
     """Return what the classes of a batch must match.
 
     Parameters
     ----------
     rule : Rule
         One of `RULES`.
-    statistic : callable
-        ``statistic(segment, weight, n) -> [n, features]``: the sum of ``weight[i]`` times the
-        statistic of image i over each of n segments.
+    sums : Tensor
+        [n, features]: of each of the rule's `segments`, the sum of the images' statistics times
+        their weights.
     batch : Batch
         The real images.
     divide : bool
@@ -82,13 +99,9 @@ def targets(rule: Rule, statistic: Statistic, batch: Batch, divide: bool = False
     -------
     Targets
     """
-    classes, groups = batch.counts.shape
     if rule.weigh is not None:
-        points = statistic(batch.target, rule.weigh(batch), classes)[:, None]
-        return Targets(points, points.new_ones(classes, 1))
-    weight = 1 / batch.counts.flatten()[batch.cell].double()
-    points = statistic(batch.cell, weight, classes * groups).unflatten(0, (classes, groups))
-    found = rule.aim(points, batch)
+        return Targets(sums[:, None], sums.new_ones(len(sums), 1))
+    found = rule.aim(sums.unflatten(0, batch.counts.shape), batch)
     if divide:
         number = (found.weights > 0).sum(1, keepdim=True).clamp(min=1)
         found = Targets(found.points, found.weights / number)

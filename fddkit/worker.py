@@ -155,21 +155,21 @@ def _answer(link: _Link, order: Order) -> None:
 
 def _known(path: Path, data: Any) -> Any:
     """Return the report that is saved, if it is that of this very set."""
-    from .errors import FddkitError
     from .fairness import FairnessReport
+    from .files import keep_whole
 
     own = getattr(data, "config", None) or {"dataset": data.info}
-    with suppress(FddkitError):
-        report = FairnessReport.load(path)
-        return report if report.config.get("data") == own else None
-    return None
+    report = keep_whole(path, FairnessReport.load)
+    return report if report is not None and report.config.get("data") == own else None
 
 
 def _work(link: _Link, order: Order) -> dict[str, Any]:
     """Distil and evaluate."""
     from .datasets import load
     from .distill import Progress, distill
+    from .distilled import DistilledSet
     from .evaluate import Tested, evaluate
+    from .files import keep_whole
     from .recorder import pixels
 
     choice = order.choice
@@ -201,6 +201,7 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
     order.out.parent.mkdir(parents=True, exist_ok=True)
     # the whole set is as large as the training set: it is looked at and not saved
     data = train
+    keep_whole(order.out, DistilledSet.load)
     if choice.method != "whole":
         data = distill(
             train, **made, **quiet, **own, out=keep, callback=look, every=1, checkpoint_seconds=5

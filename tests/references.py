@@ -136,11 +136,11 @@ def loss(method, matching, images, rule, step):
     """Return the loss of a step of a method under a rule, with its graph."""
     phi, distance = SIGNALS[method]
     m, data = matching, matching.train
-    batch, draws = m.batch(step), m.draws(step)
+    seen, batch, draws = m.warm(images.detach(), step), m.batch(step), m.draws(step)
     net = networks.build(
         m.settings.network, data.shape, data.n_classes, 0, m.settings.width, m.settings.depth
     ).double()
-    net.load_state_dict(m.network(step).state_dict())
+    net.load_state_dict(seen.state_dict())
 
     def see(image, y):
         for draw in draws:

@@ -8,6 +8,7 @@ import fddkit as fdd
 from fddkit.archive import finished, nearest
 from fddkit.choice import Choice
 from fddkit.files import write_json
+from fddkit.records import Record
 from fddkit.worker import Order
 
 
@@ -19,7 +20,9 @@ def _notebook(reports, name, numbers, status="finished", **parameters):
     given = {"dataset": "digits", "br": None, "ipc": 10, "rules": ["vanilla", "cobra"]}
     folder = reports / "02_distillation" / name
     folder.mkdir(parents=True)
-    write_json(folder / "run.json", {"status": status, "parameters": given | parameters})
+    given |= parameters
+    record = Record(name, name, given, given, {}, "2026-11-20", 1.0, status, None, "ab")
+    record.save(folder)
     write_json(folder / "metrics.json", {"numbers": numbers})
     return folder
 
@@ -78,6 +81,47 @@ def test_the_nearest_is_of_one_bias_ratio_and_size(reports):
     assert nearest(found, Choice(gap=1, br=0.8)) == []
     assert nearest(found, Choice(method="dc")) != []  # baselines go with every method
     assert nearest([], Choice()) == []
+
+
+def test_damaged_files_are_told_and_do_not_hide_the_others(reports):
+    (reports / "02_distillation" / "br" / "metrics.json").write_text("[" * 5000)
+    (reports / "02_distillation" / "odd").mkdir()
+    (reports / "02_distillation" / "odd" / "run.json").write_text('{"notebook": 7}')
+    told = []
+    found = finished(reports, told.append)
+    assert {one.rule for one in found} == {"fairdd", "vanilla", "whole"}
+    assert [line.partition(": ")[0].split()[0].split("/")[-1] for line in told] == [
+        "broken.json",
+        "other.json",
+        "metrics.json",
+        "run.json",
+    ]
+    assert "nested too deeply" in told[2]
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"ipc": 0},
+        {"ipc": "10"},
+        {"rules": "vanilla"},
+        {"rules": [["vanilla"]]},
+        {"dataset": ["digits"]},
+        {"dataset": "nowhere"},
+        {"br": "0.9"},
+        {"gap": [1]},
+        {"preset": None},
+    ],
+)
+def test_strange_parameters_are_of_another_kind_of_notebook(tmp_path, strange):
+    _notebook(tmp_path, "one", _numbers("cobra", 80), **strange)
+    assert finished(tmp_path) == []
+
+
+def test_strange_numbers_are_no_result(tmp_path):
+    odd = {"cobra accuracy": 3, "cobra DEO_M": {"mean": "<b>"}, "cobra DEO_A": None}
+    _notebook(tmp_path, "one", odd)
+    assert finished(tmp_path) == []
 
 
 def test_a_folder_without_runs_is_empty(tmp_path):

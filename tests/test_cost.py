@@ -30,6 +30,15 @@ def test_the_loops_give_the_same_step(method, rule, sampling):
     assert (g - h).norm() <= 1e-8 * h.norm()
 
 
+def test_the_loops_see_a_network_that_was_warmed_up():
+    data = toy(0, torch.full((3, 2), 4))
+    c = settings("smoke", "dm", batch=6, width=4, depth=2, warmup=2).resolve(2, data)
+    fast, loops = (METHODS["dm"](data, 2, c, 0, dtype=torch.float64) for _ in range(2))
+    images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
+    expected, _ = fast.gradient(images, RULES["cobra"], 0)
+    assert naive(loops, images, RULES["cobra"], 0)[0] == pytest.approx(expected, rel=1e-9)
+
+
 def test_the_random_set_is_as_biased_as_asked():
     data = random_set(10, 8)
     counts = data.counts()

@@ -51,9 +51,11 @@ def test_a_network_is_fresh_after_its_last_step_and_not_trained_in_it(data):
     images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
     for step in range(3):
         m.gradient(images, RULES["cobra"], step)
-        before = [p.clone() for p in m.network(step).parameters()]
+        net = m.network(step)
+        before = [p.clone() for p in net.parameters()]
         m.after(images, step)
-        same = [torch.equal(p, q) for p, q in zip(before, m._net[1].parameters(), strict=True)]
+        now = net if step == 2 else m.network(step + 1)
+        same = [torch.equal(p, q) for p, q in zip(before, now.parameters(), strict=True)]
         assert all(same) == (step == 2)
     fresh = m.fresh(1)
     for p, q in zip(m.network(3).parameters(), fresh.parameters(), strict=True):

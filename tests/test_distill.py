@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,8 +15,10 @@ import fddkit as fdd
 from fddkit.distilled import DistilledSet
 from fddkit.dm import DM, DMSettings
 from fddkit.initial import initial
+from fddkit.loop import CHECKPOINT
 from fddkit.methods import METHODS, settings
 from fddkit.targets import RULES
+from fddkit.tensors import read_tensors, write_tensors
 
 TINY = {"iterations": 12, "batch": 16, "width": 8, "lr": 5.0}
 
@@ -235,10 +238,149 @@ def test_another_configuration_is_refused_unless_overwritten(train, tmp_path):
         run(train, out=path, fairness="cobra")
     with pytest.raises(fdd.FddkitError, match="iterations: 12 there, 13 here"):
         run(train, out=path, iterations=13)
+    # the data set has a seed of its own
+    with pytest.raises(fdd.FddkitError, match="seed: 0 there, 1 here"):
+        run(train, out=path, seed=1)
+    other = fdd.load("digits", seed=1)[0]
+    with pytest.raises(fdd.FddkitError, match=r"dataset seed: 0 there, 1 here"):
+        run(other, out=path)
     s = run(train, out=path, fairness="cobra", overwrite=True)
     assert DistilledSet.load(path).config == s.config
-    s.save(f"{path}.part")  # not a checkpoint, and of another run
-    run(train, out=path, fairness="fairdd", overwrite=True)
+    s.save(f"{path}.part")  # not a checkpoint
+    path.unlink()
+    with pytest.raises(fdd.FddkitError, match=r"s.safetensors.part is .*not a checkpoint.*move it"):
+        run(train, out=path)
+    with pytest.warns(UserWarning, match=r"is kept as s.safetensors.part.damaged and made anew"):
+        run(train, out=path, fairness="fairdd", overwrite=True)
+    assert DistilledSet.load(f"{path}.part.damaged").config == s.config
+
+
+def _interrupted(train, path, at=5, **kwargs):
+    """Leave a checkpoint of some steps."""
+
+    def stop(progress):
+        if progress.iteration == at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(train, out=path, callback=stop, every=1, **kwargs)
+    return Path(f"{path}.part")
+
+
+def test_a_file_of_somebody_else_where_the_checkpoint_would_be_is_kept(train, tmp_path):
+    path, part = tmp_path / "s", tmp_path / "s.part"
+    part.write_text("half of a download")
+    with pytest.raises(fdd.FddkitError, match=r"s.part is truncated or not a checkpoint .*move it"):
+        run(train, out=path)
+    assert part.read_text() == "half of a download"
+    assert not path.exists()
+    part.unlink()
+    run(train, out=path)
+    part.write_text("half of a download")
+    run(train, out=path)  # found finished
+    assert part.read_text() == "half of a download"
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_run_begins_anew(train, tmp_path):
+    whole = run(train, out=tmp_path / "whole")
+    for i, spoil in enumerate(
+        [
+            lambda data: data[:-30],
+            lambda data: data[: len(data) // 2],
+            lambda data: data[:-9] + b"damaged!!",
+            lambda data: b"",
+        ]
+    ):
+        path = tmp_path / f"s{i}"
+        part = _interrupted(train, path)
+        part.write_bytes(spoil(part.read_bytes()))
+        with pytest.warns(UserWarning, match=rf"s{i}.part is .* kept as s{i}.part.damaged"):
+            again = run(train, out=path)
+        assert torch.equal(again.images, whole.images)
+        assert Path(f"{part}.damaged").exists()
+        assert not part.exists()
+
+
+def test_overwrite_works_on_a_damaged_checkpoint_and_a_damaged_set(train, tmp_path):
+    path = tmp_path / "s"
+    part = _interrupted(train, path)
+    part.write_text("nothing that can be read")
+    with pytest.warns(UserWarning, match="s.part.damaged"):
+        run(train, out=path, overwrite=True)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(fdd.FddkitError, match=r"truncated.*; choose another output file, or"):
+        run(train, out=path)
+    run(train, out=path, overwrite=True)
+    DistilledSet.load(path)
+    path.write_text("a thesis")
+    with pytest.raises(fdd.FddkitError, match="is not a distilled set of fddkit, and is kept"):
+        run(train, out=path, overwrite=True)
+    assert path.read_text() == "a thesis"
+
+
+def test_what_appears_while_a_set_is_distilled_is_kept_and_nothing_computed_is_lost(
+    train, tmp_path
+):
+    path = tmp_path / "s"
+
+    def meanwhile(progress):
+        path.write_text("somebody's")
+
+    with pytest.raises(fdd.FddkitError, match="has appeared while this set was distilled"):
+        run(train, out=path, callback=meanwhile, every=5)
+    assert path.read_text() == "somebody's"
+    path.unlink()
+    steps = []
+    again = run(train, out=path, callback=lambda p: steps.append(p.iteration), every=1)
+    assert steps == []
+    assert torch.equal(again.images, run(train).images)
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "device"])
+def test_an_output_that_is_no_plain_file_is_one_sentence(train, tmp_path, what):
+    path = tmp_path / "s"
+    if what == "folder":
+        path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
+    else:
+        path = Path("/dev/full")
+    with pytest.raises(fdd.FddkitError, match=r"it is (a folder|no plain file)"):
+        run(train, out=path)
+
+
+def test_a_checkpoint_that_fits_no_run_of_its_configuration_is_set_aside(train, tmp_path):
+    whole = run(train)
+    for i, change in enumerate(
+        [
+            {"step": 0},
+            {"step": -1},
+            {"step": 10**9},
+            {"images": torch.zeros(1, 3, 16, 16), "momentum": torch.zeros(1, 3, 16, 16)},
+            {"loss": torch.zeros(0, dtype=torch.float64)},
+            {"loss": torch.zeros(100, dtype=torch.float64)},
+        ]
+    ):
+        path = tmp_path / f"s{i}"
+        part = _interrupted(train, path)
+        tensors, header = read_tensors(part, CHECKPOINT)
+        for name, value in change.items():
+            (tensors if name in tensors else header)[name] = value
+        write_tensors(part, CHECKPOINT, tensors, header)
+        with pytest.warns(UserWarning, match=r"does not fit its own configuration .*damaged"):
+            assert torch.equal(run(train, out=path).images, whole.images)
+
+
+def test_a_run_that_goes_on_under_other_versions_says_so(train, tmp_path):
+    path = tmp_path / "s"
+    part = _interrupted(train, path)
+    tensors, header = read_tensors(part, CHECKPOINT)
+    header["versions"]["torch"] = "1.0"
+    write_tensors(part, CHECKPOINT, tensors, header)
+    with pytest.warns(UserWarning, match=r"begun with torch 1\.0 and goes on with another"):
+        s = run(train, out=path)
+    assert s.versions["begun"] == {"torch": "1.0"}
+    assert DistilledSet.load(path).versions == s.versions
 
 
 # --- mistakes -----------------------------------------------------------------------------

@@ -72,6 +72,7 @@ def test_a_torch_dataset_yields_images_and_classes(made):
 @given(keep=st.floats(0, 0.999))
 def test_a_truncated_file_is_one_sentence(made, tmp_path_factory, keep):
     path = tmp_path_factory.getbasetemp() / "cut.safetensors"
+    path.unlink(missing_ok=True)  # too little is left of it to be told from a foreign file
     data = made.save(path).read_bytes()
     path.write_bytes(data[: int(keep * len(data))])
     with pytest.raises(FddkitError, match="truncated"):
@@ -82,13 +83,13 @@ def test_a_truncated_file_is_one_sentence(made, tmp_path_factory, keep):
 def test_foreign_bytes_are_one_sentence(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "foreign"
     path.write_bytes(data)
-    with pytest.raises(FddkitError, match="not a file of fddkit"):
+    with pytest.raises(FddkitError, match="not a distilled set of fddkit"):
         DistilledSet.load(path)
 
 
 def test_a_foreign_safetensors_file_and_a_missing_one(tmp_path):
     save_file({"images": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(FddkitError, match="not a file of fddkit"):
+    with pytest.raises(FddkitError, match="not a distilled set of fddkit"):
         DistilledSet.load(tmp_path / "other.safetensors")
     with pytest.raises(FddkitError, match="No such file"):
         DistilledSet.load(tmp_path / "none.safetensors")
@@ -102,12 +103,21 @@ def test_a_foreign_safetensors_file_and_a_missing_one(tmp_path):
         {"group": torch.tensor([0, 0, 1, 2])},
         {"images": torch.zeros(4, 3, 5)},
         {"mean": (0.5,)},
+        {"std": (0.2, 0.0, 0.5)},
+        {"images": torch.full((4, 3, 5, 6), torch.nan)},
+        {"images": torch.full((4, 3, 5, 6), torch.inf)},
+        {"images": torch.zeros(4, 3, 5, 6, dtype=torch.float16)},
+        {"loss": torch.tensor([torch.nan], dtype=torch.float64)},
+        {"target_names": (1, 2)},
+        {"lr": 0.0},
+        {"factor": 0},
     ],
 )
 def test_parts_that_do_not_fit_are_refused(made, tmp_path, wrong):
     broken = DistilledSet(**{**made.__dict__, **wrong})
-    with pytest.raises(FddkitError, match="not a distilled set"):
-        DistilledSet.load(broken.save(tmp_path / "s"))
+    with pytest.raises(FddkitError, match="cannot be saved"):
+        broken.save(tmp_path / "s")
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_read_only_folder_is_one_sentence(made, tmp_path):

@@ -31,18 +31,19 @@ def test_the_step_against_loops(rule, monkeypatch):
     loss, gradient = m.gradient(images, RULES[rule], 3)
     monkeypatch.setitem(references.SIGNALS, "dm", (references.embedding, references.absolute))
     images.requires_grad_()
-    expected = references.loss("dm", m, images, rule, 3)  # under the network as it is now: warm
+    expected = references.loss("dm", m, images, rule, 3)
     assert loss == pytest.approx(expected.item(), rel=1e-9)
     assert torch.allclose(gradient, torch.autograd.grad(expected, images)[0], rtol=1e-6)
     again = m.gradient(images.detach(), RULES[rule], 3)  # the network is not trained once more
     assert again[0] == loss
     assert again[1].equal(gradient)
+    for own, expected in zip(m.network(3).parameters(), m.fresh(3).parameters(), strict=True):
+        assert own.equal(expected)  # nobody else sees it warm
 
 
 def test_the_warm_up_is_gradient_descent_on_the_synthetic_images():
     m = build(warmup=2, net_lr=0.1, net_batch=100, augment="none")
     images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
-    m.gradient(images, RULES["vanilla"], 5)
     net = m.fresh(5).requires_grad_(True)
     for _ in range(2):  # the whole set is one batch
         loss = F.cross_entropy(net(images), torch.tensor([0, 0, 1, 1, 2, 2]))
@@ -50,7 +51,7 @@ def test_the_warm_up_is_gradient_descent_on_the_synthetic_images():
             net.parameters(), torch.autograd.grad(loss, list(net.parameters())), strict=True
         ):
             p.data -= 0.1 * slope
-    for own, expected in zip(m.network(5).parameters(), net.parameters(), strict=True):
+    for own, expected in zip(m.warm(images, 5).parameters(), net.parameters(), strict=True):
         assert torch.allclose(own, expected, atol=1e-12)
         assert not own.requires_grad
 

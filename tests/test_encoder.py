@@ -10,7 +10,7 @@ import fddkit as fdd
 from fddkit import encoder
 from fddkit.encoder import EncoderSettings, encode, gsc_loss
 from fddkit.errors import FddkitError
-from fddkit.files import read_tensors
+from fddkit.tensors import read_tensors
 
 TINY = EncoderSettings(epochs=3, batch=16, width=2)
 
@@ -65,7 +65,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 ):
     """Stop in the middle of the second of three epochs of three batches, or after the last."""
     chosen = replace(TINY, optimiser=optimiser)
-    whole = encode(data, chosen, 0, cache=tmp_path / "whole", progress=False)
+    whole = encode(data, chosen, 0, cache=tmp_path / "whole", progress=False)[0]
     assert whole.shape == (36, 128)
     assert whole.dtype == torch.float32
     torch.testing.assert_close(whole.norm(dim=1), torch.ones(36))
@@ -89,13 +89,13 @@ def test_an_interrupted_training_ends_with_the_same_bits(
         with pytest.raises(KeyboardInterrupt):
             encode(data, chosen, 0, cache=tmp_path / "cut", progress=False)
     assert [p.suffix for p in (tmp_path / "cut").iterdir()] == [".part"]
-    again = encode(data, chosen, 0, cache=tmp_path / "cut", progress=False)
+    again = encode(data, chosen, 0, cache=tmp_path / "cut", progress=False)[0]
     assert torch.equal(again, whole)
     # nothing but the step that was cut was computed again
     assert len(calls) == (9 if where == "features" else 10)
     assert [p.suffix for p in (tmp_path / "cut").iterdir()] == [".safetensors"]
     files = [next((tmp_path / name).iterdir()) for name in ("whole", "cut")]
-    first, second = (read_tensors(file)[0]["losses"] for file in files)
+    first, second = (read_tensors(file, encoder.ENCODER)[0]["losses"] for file in files)
     assert first.shape == (3,)
     assert torch.equal(first, second)
 
@@ -111,7 +111,7 @@ def interrupts(loss):
 
 
 def test_an_interrupt_inside_an_update_leaves_the_last_checkpoint(data, tmp_path, monkeypatch):
-    whole = encode(data, TINY, 0, cache=tmp_path / "whole", progress=False)
+    whole = encode(data, TINY, 0, cache=tmp_path / "whole", progress=False)[0]
     steps, original = [], torch.optim.Adam.step
 
     def step(self):
@@ -125,14 +125,14 @@ def test_an_interrupt_inside_an_update_leaves_the_last_checkpoint(data, tmp_path
         with pytest.raises(KeyboardInterrupt):
             encode(data, TINY, 0, cache=tmp_path / "a", progress=False, checkpoint_seconds=0)
     (part,) = (tmp_path / "a").iterdir()
-    assert len(read_tensors(part)[0]["losses"]) == 4
-    assert torch.equal(encode(data, TINY, 0, cache=tmp_path / "a", progress=False), whole)
+    assert len(read_tensors(part, encoder.BEGUN)[0]["losses"]) == 4
+    assert torch.equal(encode(data, TINY, 0, cache=tmp_path / "a", progress=False)[0], whole)
 
 
 def test_a_finished_encoder_is_loaded(data, tmp_path, monkeypatch):
-    whole = encode(data, TINY, 0, cache=tmp_path, progress=False)
+    whole = encode(data, TINY, 0, cache=tmp_path, progress=False)[0]
     monkeypatch.setattr(encoder, "gsc_loss", lambda *_: pytest.fail("trained again"))
-    assert torch.equal(encode(data, TINY, 0, cache=tmp_path, progress=False), whole)
+    assert torch.equal(encode(data, TINY, 0, cache=tmp_path, progress=False)[0], whole)
 
 
 def test_what_the_features_depend_on_names_the_file(data, tmp_path):
@@ -166,14 +166,14 @@ def test_the_published_network_is_resnet18():
 
 def test_groups_are_not_looked_at(data, tmp_path):
     blind = replace(data, group=torch.zeros_like(data.group))
-    a = encode(data, TINY, 0, cache=tmp_path / "a", progress=False)
-    b = encode(blind, TINY, 0, cache=tmp_path / "b", progress=False)
+    a = encode(data, TINY, 0, cache=tmp_path / "a", progress=False)[0]
+    b = encode(blind, TINY, 0, cache=tmp_path / "b", progress=False)[0]
     assert torch.equal(a, b)
 
 
 def test_sgd_and_one_last_image_work(data, tmp_path):
     chosen = EncoderSettings(epochs=2, batch=35, width=2, optimiser="sgd", lr=0.01)
-    assert encode(data, chosen, 0, cache=tmp_path, progress=False).isfinite().all()
+    assert encode(data, chosen, 0, cache=tmp_path, progress=False)[0].isfinite().all()
 
 
 def test_kde_is_distilled_from_the_class_mean_that_the_weights_give(data, tmp_path):

@@ -15,9 +15,10 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from fddkit import experiments, files, identity, kernel, notebooks, records, runs, sweeps, webpage
+from fddkit import experiments, identity, kernel, notebooks, records, runs, sweeps, webpage
 from fddkit.errors import FddkitError
 from fddkit.fairness import FairnessReport
+from fddkit.reading import read_json
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADING = "# A tiny notebook\nIt shows that $x^2$ is drawn."
@@ -185,10 +186,10 @@ def test_a_run_leaves_everything_in_its_folder(tiny, here):
     assert ended.executed
     assert folder.parent == Path("reports/tiny")
     assert folder.name.startswith("5-a-x-y-") or folder.name.startswith("ipc5-a-x-y-")
-    seen = files.read_json(folder / "seen.json")
+    seen = read_json(folder / "seen.json")
     assert seen == [5, 0.9, "a\"\\ '; x {y}", False, [0, 1], None, str(here)]
     assert ended.metrics == {"numbers": {"ten times": 50}}
-    record = files.read_json(folder / "run.json")
+    record = read_json(folder / "run.json")
     assert record["status"] == "finished"
     assert record["parameters"]["ipc"] == 5
     assert record["defaults"]["ipc"] == 10
@@ -222,7 +223,7 @@ def test_a_failing_notebook_is_kept_with_its_sentence(tiny):
     ended = experiments.run("tiny", {"fail": True})
     assert ended.status == "failed"
     assert ended.error == "class 8 has 3 images; choose ipc=3"
-    assert files.read_json(ended.folder / "run.json")["error"] == ended.error
+    assert read_json(ended.folder / "run.json")["error"] == ended.error
     executed = nbformat.read(ended.folder / "notebook.ipynb", as_version=4)
     assert any("threads" in str(cell.get("outputs")) for cell in executed.cells)
     assert "class 8 has 3 images" in (ended.folder / "notebook.html").read_text()
@@ -368,7 +369,7 @@ else:
     process.send_signal(signal.SIGKILL)
     process.wait()
     (folder,) = (path.parent for path in halves)
-    assert files.read_json(folder / "run.json")["status"] == "running"
+    assert read_json(folder / "run.json")["status"] == "running"
     assert not records.is_active(folder)
     ended = experiments.run("long.ipynb")
     assert ended.folder.resolve() == folder
@@ -404,7 +405,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_is_not_finished(tiny, monkeypat
         experiments.run("tiny")
     monkeypatch.undo()
     (record,) = (tiny.parent.parent / "reports").glob("tiny/*/run.json")
-    assert files.read_json(record)["status"] == "running"
+    assert read_json(record)["status"] == "running"
 
 
 # --- sweeps ---------------------------------------------------------------------------------
@@ -482,7 +483,7 @@ def test_a_sweep_can_be_sent_to_a_dask_scheduler(tiny):
             progress=False,
         )
     assert [r.status for r in ended] == ["failed", "failed"]
-    assert [files.read_json(r.folder / "seen.json")[0] for r in ended] == [1, 2]
+    assert [read_json(r.folder / "seen.json")[0] for r in ended] == [1, 2]
 
 
 # --- inside a notebook ----------------------------------------------------------------------
@@ -515,7 +516,7 @@ def test_headless_figures_and_captions_are_kept_in_order(headless, here):
         axes.plot([0, 1])
         assert headless.figure(figure, name, f"The {name}.") is figure
         assert plt.get_fignums() == []
-    index = files.read_json(here / "figures" / "index.json")
+    index = read_json(here / "figures" / "index.json")
     assert index == [{"name": "b", "caption": "The b."}, {"name": "a", "caption": "The a."}]
     names = {path.name for path in (here / "figures").iterdir()}
     assert names == {"a.png", "a.pdf", "b.png", "b.pdf", "index.json"}
@@ -532,7 +533,7 @@ def test_metrics_are_merged_and_made_plain(headless, here):
     headless.metrics({"numbers": {"a": np.float64(0.1), "b": torch.tensor(2)}})
     table = pd.DataFrame({"x": [1, 2], "y": [0.5, float("nan")]})
     headless.metrics({"numbers": {"b": Summary(np.array([1.0, 3.0]), 0.5)}, "tables": {"T": table}})
-    kept = files.read_json(here / "metrics.json")
+    kept = read_json(here / "metrics.json")
     assert kept["numbers"]["a"] == 0.1
     assert kept["numbers"]["b"]["mean"] == 2.0
     assert kept["numbers"]["b"]["noise_floor"] == 0.5
@@ -583,7 +584,7 @@ def test_reports_become_numbers_and_a_table(headless, here):
     assert table.loc["cobra", "accuracy"] == "50.0 [50.0, 50.0]"
     assert "floor" in table.loc["cobra", "counterfactual DEO_M"]
     kept = experiments.current().metrics({})
-    found = files.read_json(experiments.current().path("metrics.json"))
+    found = read_json(experiments.current().path("metrics.json"))
     assert kept == {}
     assert found["numbers"]["cobra accuracy"]["mean"] == 50
     assert found["numbers"]["cobra counterfactual DEO_A"]["noise_floor"] > 0

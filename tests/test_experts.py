@@ -7,6 +7,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from fddkit import cache, experts, networks
 from fddkit.experts import ExpertSettings, train_experts
 from fddkit.rng import derive, generator
+from fddkit.tensors import read_tensors
 
 TINY = ExpertSettings(experts=2, epochs=3, batch=4, width=4, depth=2, lr=0.1)
 
@@ -79,6 +80,64 @@ def test_trained_experts_are_found_and_an_interrupted_one_goes_on(data, tmp_path
     train_experts(data, TINY, 0, cache=tmp_path / "cut", progress=False)
 
 
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_resumed_trajectory_is_the_undisturbed_one_at_every_epoch(
+    data, tmp_path, monkeypatch, epoch
+):
+    one = ExpertSettings(**{**vars(TINY), "experts": 1})
+    whole = train_experts(data, one, 0, cache=tmp_path / "whole", progress=False)
+    steps, original = 6, experts.descend  # 22 images, 4 a batch
+    calls = []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == steps * (epoch - 1) + 2:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experts, "descend", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_experts(data, one, 0, cache=tmp_path / "cut", progress=False)
+    again = train_experts(data, one, 0, cache=tmp_path / "cut", progress=False)
+    a, b = (
+        read_tensors(found.files[0][0], experts.TRAJECTORY)[0]["weights"]
+        for found in (whole, again)
+    )
+    assert a.shape[0] == 4
+    assert torch.equal(a, b)
+    assert whole.seals == again.seals
+
+
+def test_a_damaged_expert_is_set_aside_and_trained_anew(data, tmp_path):
+    whole = train_experts(data, TINY, 0, cache=tmp_path, progress=False)
+    path = whole.files[1][0]
+    content = path.read_bytes()
+    path.write_bytes(content[:-4] + b"\0\0\1\0")
+    with pytest.warns(UserWarning, match=r"expert-.* is kept as .*\.damaged and made anew"):
+        again = train_experts(data, TINY, 0, cache=tmp_path, progress=False)
+    assert again.seals == whole.seals
+    assert path.read_bytes() == content
+
+
+def test_an_expert_under_the_name_of_another_is_not_taken(data, tmp_path):
+    whole = train_experts(data, TINY, 0, cache=tmp_path, progress=False)
+    first, second = (files[0] for files in whole.files)
+    first.write_bytes(second.read_bytes())
+    with pytest.warns(UserWarning, match="is not what its name says"):
+        again = train_experts(data, TINY, 0, cache=tmp_path, progress=False)
+    assert again.seals == whole.seals
+
+
+def test_another_torch_trains_its_own_experts(data, tmp_path, monkeypatch):
+    one = train_experts(data, TINY, 0, cache=tmp_path, progress=False)
+    monkeypatch.setattr(torch, "__version__", "9.9")
+    other = train_experts(data, TINY, 0, cache=tmp_path, progress=False)
+    assert {f for files in one.files for f in files}.isdisjoint(
+        f for files in other.files for f in files
+    )
+
+
 def test_more_experts_are_added_to_those_there_are(data, tmp_path, monkeypatch):
     two = train_experts(data, TINY, 0, cache=tmp_path, progress=False)
     three = ExpertSettings(**{**vars(TINY), "experts": 3})
@@ -87,7 +146,7 @@ def test_more_experts_are_added_to_those_there_are(data, tmp_path, monkeypatch):
 
 def test_pair_reads_two_rows(data, tmp_path, monkeypatch):
     found = train_experts(data, TINY, 0, cache=tmp_path, progress=False)
-    monkeypatch.setattr(experts, "read_tensors", lambda *_: pytest.fail("read whole"))
+    monkeypatch.setattr("fddkit.tensors.read_bytes", lambda *_: pytest.fail("read whole"))
     first, last = found.pair(0, 0, 3)
     assert (
         first.shape

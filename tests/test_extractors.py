@@ -31,7 +31,7 @@ def test_every_class_and_every_group_it_has_is_equally_likely(data):
 
 def test_a_pool_is_found_again_and_an_interrupted_one_goes_on(data, tmp_path, monkeypatch):
     c = DCSettings(**TINY).resolve(2, data)
-    whole = fair_extractors(data, c, 0, cache=tmp_path / "whole", progress=False)
+    whole = fair_extractors(data, c, 0, cache=tmp_path / "whole", progress=False)[0]
     assert not torch.equal(whole[0], whole[1])
     calls, original = [], extractors.descend
 
@@ -44,7 +44,7 @@ def test_a_pool_is_found_again_and_an_interrupted_one_goes_on(data, tmp_path, mo
     monkeypatch.setattr(extractors, "descend", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fair_extractors(data, c, 0, cache=tmp_path / "cut", progress=False)
-    again = fair_extractors(data, c, 0, cache=tmp_path / "cut", progress=False)
+    again = fair_extractors(data, c, 0, cache=tmp_path / "cut", progress=False)[0]
     assert len(calls) == 8 + 5
     assert all(torch.equal(a, b) for a, b in zip(whole, again, strict=True))
     monkeypatch.setattr(extractors, "descend", lambda *_: pytest.fail("trained again"))
@@ -55,7 +55,7 @@ def test_networks_start_from_the_pool_in_turns(data, tmp_path):
     c = DCSettings(**TINY).resolve(2, data)
     m = DC(data, 2, c, 0)
     m.prepare("cobra", tmp_path, progress=False)
-    pool = fair_extractors(data, c, 0, cache=tmp_path, progress=False)
+    pool = fair_extractors(data, c, 0, cache=tmp_path, progress=False)[0]
     for iteration in range(4):
         found = parameters_to_vector(m.fresh(iteration).parameters())
         assert torch.equal(found, pool[iteration % 2])

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from fddkit import files
 from fddkit.errors import FddkitError
 from fddkit.fairness import FairnessReport
+from fddkit.reading import read_json
 
 
 def one_against_rest(correct, size):
@@ -112,7 +112,7 @@ def test_report_survives_saving(report, tmp_path):
     np.testing.assert_array_equal(loaded.counterfactual.counts, 3 * report.counts)
     assert loaded.counts.dtype == np.int64
     assert (loaded.config, loaded.versions) == (report.config, report.versions)
-    data = files.read_json(path)
+    data = read_json(path)
     for metric in ("accuracy", "deo_m", "deo_a"):
         assert set(data[metric]) == {"mean", "std", "ci95", "noise_floor"}
         assert set(data["counterfactual"][metric]) == {"mean", "std", "ci95", "noise_floor"}
@@ -138,6 +138,41 @@ def _changed(**changes):
     return write
 
 
+def _older(**changes):
+    """As written before reports had a seal."""
+    return _changed(format_version=1, **changes)
+
+
+def test_a_report_of_before_there_was_a_seal_is_read(report, tmp_path):
+    path = tmp_path / "report.json"
+    report.save(path)
+    data = read_json(path)
+    del data["sha256"]
+    _older()(path, data)
+    assert FairnessReport.load(path).to_dict() == report.to_dict()
+
+
+def test_a_digit_that_was_changed_is_noticed(report, tmp_path):
+    path = tmp_path / "report.json"
+    report.save(path)
+    text = path.read_text()
+    place = text.index('"counts"')
+    for at in [i for i in range(place, len(text)) if text[i].isdigit()][::7]:
+        path.write_text(text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :])
+        with pytest.raises(FddkitError, match="damaged report"):
+            FairnessReport.load(path)
+
+
+def test_only_a_report_is_replaced(report, tmp_path):
+    path = tmp_path / "thesis.tex"
+    path.write_text("years of work")
+    with pytest.raises(FddkitError, match="is kept; choose another name"):
+        report.save(path)
+    assert path.read_text() == "years of work"
+    report.save(tmp_path / "report.json")
+    report.save(tmp_path / "report.json")
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
@@ -145,21 +180,25 @@ def _changed(**changes):
         (lambda path, data: path.write_bytes(bytes(range(256))), "not valid JSON"),
         (lambda path, data: path.write_text("[1, 2]"), "is not a fairness report"),
         (lambda path, data: path.write_text('{"format": 1}'), "is not a fairness report"),
-        (_changed(format_version=2), "update fddkit"),
-        (_changed(counts=[[1], [2, 3]]), "damaged report"),
-        (_changed(counts=[1.5]), "damaged report"),
-        (_changed(counts=None), "damaged report"),
-        (_changed(networks=["convnet"]), "damaged report"),
-        (_changed(config=3), "damaged report"),
-        (_changed(sets=[0]), "damaged report"),
-        (_changed(counterfactual=7), "is not a fairness report"),
+        (_changed(format_version=3), "update fddkit"),
+        (_changed(networks=["alexnet", "convnet"]), "not what was written"),
+        (_older(counts=[[1], [2, 3]]), "damaged report"),
+        (_older(counts=[1.5]), "damaged report"),
+        (_older(counts=None), "damaged report"),
+        (_older(networks=["convnet"]), "damaged report"),
+        (_older(config=3), "damaged report"),
+        (_older(sets=[0]), "damaged report"),
+        (_older(counts=[[[[2**70]]]]), "damaged report"),
+        (_older(sets=["a", "b"]), "damaged report"),
+        (_older(config={"target_names": ["0", "1"], "group_names": ["red"]}), "does not fit"),
+        (_older(counterfactual=7), "counterfactual is a whole number, not"),
         (lambda path, data: path.unlink(), "cannot read"),
     ],
 )
 def test_a_file_that_is_not_a_whole_report_is_refused(report, tmp_path, spoil, sentence):
     path = tmp_path / "report.json"
     report.save(path)
-    spoil(path, files.read_json(path))
+    spoil(path, read_json(path))
     with pytest.raises(FddkitError, match=sentence) as caught:
         FairnessReport.load(path)
     assert str(path) in str(caught.value)

@@ -3,10 +3,10 @@ import errno
 import os
 
 import pytest
-import torch
 
 from fddkit import files
 from fddkit.errors import FddkitError
+from fddkit.reading import read_json
 
 
 def test_atomic_leaves_the_old_file_and_no_litter_on_failure(tmp_path):
@@ -46,30 +46,16 @@ def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
 def test_json_round_trip_and_its_errors(tmp_path):
     path = tmp_path / "x.json"
     files.write_json(path, {"ä": [1, None]})
-    assert files.read_json(path) == {"ä": [1, None]}
+    assert read_json(path) == {"ä": [1, None]}
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(path, float("nan"))
     path.write_text("{")
     with pytest.raises(FddkitError, match="not valid JSON"):
-        files.read_json(path)
+        read_json(path)
     with pytest.raises(FddkitError, match="cannot read"):
-        files.read_json(tmp_path / "none.json")
+        read_json(tmp_path / "none.json")
 
 
 def test_digest_frames_its_parts():
     assert files.digest("ab", "c") != files.digest("a", "bc")
     assert files.digest("ab") == files.digest(b"ab")
-
-
-def test_tensors_round_trip(tmp_path):
-    given = {"a": torch.randn(3, 2).T, "b": torch.arange(4)}
-    files.write_tensors(tmp_path / "t", given, {"k": [1]})
-    tensors, header = files.read_tensors(tmp_path / "t")
-    assert all(torch.equal(tensors[k], given[k]) for k in given)
-    assert header == {"format": files.FORMAT, "k": [1]}
-
-
-def test_a_newer_file_is_told_apart(tmp_path):
-    files.write_tensors(tmp_path / "t", {}, {"format": files.FORMAT + 1})
-    with pytest.raises(FddkitError, match="update fddkit"):
-        files.read_tensors(tmp_path / "t")

@@ -8,6 +8,7 @@ from references import toy
 from fddkit import augment, networks
 from fddkit.dm import DM, DMSettings
 from fddkit.methods import METHODS
+from fddkit.signals import Statistic
 from fddkit.targets import RULES
 
 ALL = "_".join(augment.FAMILIES)
@@ -88,9 +89,9 @@ def test_augmentation_is_siamese(method, monkeypatch):
     m = build(method, data, ipc=2, batch=2)
     seen = {"real": [], "synthetic": []}
 
-    def statistic(net, images, target):
+    def statistic(net, images, target, segments):
         seen["real"].append((target, images))
-        return lambda segment, weight, n: torch.zeros(n, 1, dtype=torch.float64)
+        return Statistic(torch.zeros(segments.n, 1, dtype=torch.float64))
 
     def synthetic(net, images, target, classes):
         seen["synthetic"].append((target, images.detach()))
@@ -98,7 +99,7 @@ def test_augmentation_is_siamese(method, monkeypatch):
 
     monkeypatch.setattr(m, "statistic", statistic)
     monkeypatch.setattr(m, "synthetic", synthetic)
-    monkeypatch.setattr(m, "loss", lambda goal, synthetic: synthetic.sum())
+    monkeypatch.setattr(m, "loss", lambda net, goal, synthetic, rows: synthetic.sum())
     for step in range(8):
         index = m.batch(step).index
         images = data.normalise(index).double()

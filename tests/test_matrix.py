@@ -1,10 +1,15 @@
 import json
+import shutil
+import warnings
+from pathlib import Path
 
 import pytest
 
 from fddkit import cli, matrix
+from fddkit.cli import main
 from fddkit.errors import FddkitError
 from fddkit.matrix import markdown
+from fddkit.reading import read_json
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +72,71 @@ def test_mistakes_are_told_before_any_work(tmp_path):
     with pytest.raises(FddkitError, match="at least 1"):
         matrix.matrix(seeds=0)
     assert not list(tmp_path.iterdir())
+
+
+# --- one bad file does not spoil the rest ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("computed")
+    small = {"methods": ["dm"], "rules": ["vanilla", "cobra"], "seeds": 1, "repeats": 1, "ipc": 1}
+    small |= {"preset": "smoke", "progress": False}
+    return folder, small, matrix.matrix(folder=folder, **small)
+
+
+def _numbers(cells):
+    return [(c.method, c.rule, c.accuracy, c.deo_m, c.deo_a, c.error) for c in cells]
+
+
+@pytest.mark.parametrize("end", [".safetensors", ".json", ".seconds"])
+@pytest.mark.parametrize("spoil", ["cut", "changed", "nothing", "gone"])
+def test_a_damaged_file_is_set_aside_and_made_anew(computed, tmp_path, end, spoil):
+    made, small, cells = computed
+    folder = Path(shutil.copytree(made, tmp_path / "copy"))
+    path = folder / f"digits-dm-cobra-ipc1-smoke-0{end}"
+    content = path.read_bytes()
+    if spoil == "gone":
+        path.unlink()
+    else:
+        changed = {"cut": content[:-3], "changed": content[:-3] + b"\1\2\3", "nothing": b""}
+        path.write_bytes(changed[spoil])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        again = matrix.matrix(folder=folder, **small)
+    assert _numbers(again) == _numbers(cells)
+    json.dumps(matrix.as_json(again), allow_nan=False)
+    if end == ".seconds":
+        assert again[1].seconds is None or spoil == "cut"
+    else:
+        assert path.read_bytes() == content
+        kept = path.with_name(f"{path.name}.damaged")
+        assert kept.exists() == bool(told) == (spoil != "gone")
+
+
+def test_a_set_that_cannot_be_had_fails_alone(computed, tmp_path, capsys):
+    made, small, cells = computed
+    folder = Path(shutil.copytree(made, tmp_path / "copy"))
+    foreign = folder / "digits-dm-cobra-ipc1-smoke-0.safetensors"
+    foreign.write_bytes((folder / "digits-dm-vanilla-ipc1-smoke-0.safetensors").read_bytes())
+    vanilla, cobra = matrix.matrix(folder=folder, **small)
+    assert _numbers([vanilla]) == _numbers(cells[:1])
+    assert cobra.accuracy is None
+    assert "belongs to another run (fairness: 'vanilla' there" in cobra.error
+    assert "| cobra | failed |" in matrix.markdown([vanilla, cobra])
+    command = ["matrix", "--methods", "dm", "--rules", "vanilla,cobra", "--seeds", "1"]
+    command += ["--repeats", "1", "--ipc", "1", "--preset", "smoke", "--folder", str(folder)]
+    out = tmp_path / "m.json"
+    assert main([*command, "--json", str(out)]) == 1
+    assert "dm cobra failed: " in capsys.readouterr().err
+    assert [cell["error"] is None for cell in read_json(out)["cells"]] == [True, False]
+
+
+def test_numbers_of_another_command_are_not_replaced(tmp_path, capsys):
+    out = tmp_path / "m.json"
+    out.write_text('{"command": "fddkit cost"}')
+    assert main(["matrix", "--json", str(out)]) == 2
+    assert "m.json is of another command (fddkit cost)" in capsys.readouterr().err
+    out.write_text("years of work")
+    assert main(["matrix", "--json", str(out), "--overwrite"]) == 2
+    assert out.read_text() == "years of work"

@@ -72,7 +72,7 @@ def test_the_gradient_equals_that_of_the_whole_graph(data, tmp_path, rule, batch
         found, gradient = m.gradient(images, RULES[rule], step)
         assert found == pytest.approx(loss.item(), rel=1e-9)
         assert (gradient - by_images).norm() <= 1e-6 * by_images.norm()
-        assert m._alpha[2] == pytest.approx(by_alpha.item(), rel=1e-6)
+        assert m._slopes[step] == pytest.approx(by_alpha.item(), rel=1e-6)
 
 
 def test_what_is_held_does_not_grow_with_the_students_steps(data, tmp_path):
@@ -108,11 +108,12 @@ def test_alpha_is_learnt_with_momentum_and_stays_positive(data, tmp_path):
     value, velocity = 0.05, 0.0
     for step in range(3):
         m.gradient(images, RULES["vanilla"], step)
-        velocity = 0.5 * velocity + m._alpha[2]
+        velocity = 0.5 * velocity + m._slopes[step]
         value -= 1e-5 * velocity
         m.after(images, step)
         assert m._alpha[0] == pytest.approx(value)
-    m._alpha = (0.01, 1e9, 0.0)
+    m._alpha = (0.01, 1e9)
+    m.gradient(images, RULES["vanilla"], 3)
     m.after(images, 3)
     assert m._alpha[0] > 0
 

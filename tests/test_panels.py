@@ -13,7 +13,7 @@ import fddkit as fdd
 from fddkit.bench import Bench
 from fddkit.choice import Choice
 from fddkit.theory import residuals
-from fddkit.widgets import panels, results
+from fddkit.widgets import panels, plane, results
 
 
 def _tree(markup: str) -> ElementTree.Element:
@@ -63,7 +63,7 @@ def test_names_cannot_break_the_markup():
 def test_the_plane_holds_a_disc_a_group_and_three_marks(br, gap):
     scene = Bench().scene(Choice(ipc=1).with_(gap=gap, br=br))
     drawn = (scene.stats, scene.centres, 3, scene.group_names, "cobra")
-    tree = _tree(panels.geometry(*drawn, "title"))
+    tree = _tree(plane.geometry(*drawn, "title"))
     titles = [t.text for t in tree.iter("title")]
     here = int(scene.stats.present[3].sum())
     assert sum("of the class" in t for t in titles) == here
@@ -75,9 +75,7 @@ def test_the_plane_holds_a_disc_a_group_and_three_marks(br, gap):
 
 def test_the_legend_has_the_residuals(scene):
     drawn = (scene.stats, scene.centres, 5, scene.group_names, "fairdd")
-    rows = [
-        [c.text for c in row.iter("td")][1:] for row in _tree(panels.targets(*drawn)).iter("tr")
-    ]
+    rows = [[c.text for c in row.iter("td")][1:] for row in _tree(plane.targets(*drawn)).iter("tr")]
     found = {row[0]: row for row in rows if row}
     for rule, label in (("vanilla", "vanilla"), ("cobra", "fairdd, cobra"), ("minimax", "minimax")):
         length = residuals(scene.stats, scene.centres[rule])[5]
@@ -87,7 +85,7 @@ def test_the_legend_has_the_residuals(scene):
 
 def test_the_chosen_rule_is_marked(scene):
     for rule, bold in (("fairdd", "fairdd, cobra"), ("minimax", "minimax"), ("", None)):
-        tree = _tree(panels.targets(scene.stats, scene.centres, 0, scene.group_names, rule))
+        tree = _tree(plane.targets(scene.stats, scene.centres, 0, scene.group_names, rule))
         rows = [row for row in tree.iter("tr") if "bold" in (row.get("style") or "")]
         assert [row.findall("td")[1].text for row in rows] == ([bold] if bold else [])
 

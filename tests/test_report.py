@@ -230,7 +230,7 @@ def test_without_runs_or_without_permission_it_is_one_sentence(tmp_path, monkeyp
         report.build(tmp_path / "nothing")
     make(tmp_path)
     (tmp_path / "index.html").mkdir()  # root may write anywhere, but not over a folder
-    with pytest.raises(FddkitError, match=r"cannot write .*index.html: Is a directory"):
+    with pytest.raises(FddkitError, match=r"cannot write .*index.html: it is a folder"):
         report.build(tmp_path)
 
 
@@ -291,3 +291,77 @@ def test_a_browser_draws_it_from_disk_and_its_filter_works(tmp_path):
     assert "1 of 2 runs" in page.text
     cards = {a["id"]: "hidden" in a for t, a in page.tags if "card" in a.get("class", "")}
     assert cards == {"run-02_distillation-a": True, "run-02_distillation-b": False}
+
+
+# --- one bad run does not spoil the page --------------------------------------------------------
+
+STRANGE = {
+    "parameters": [None, [1], {"a": {"b": [{}]}}, {"a": 1e300}, {"a": None}],
+    "defaults": [[], {"ipc": [[]]}],
+    "versions": ["2", {"torch": {"x": [1]}}],
+    "title": [None, 7, HOSTILE],
+    "notebook": [None, HOSTILE, ""],
+    "started": [None, 5, "yesterday", ""],
+    "seconds": ["3", -1, 1e300, None],
+    "status": ["unheard of", None, 1],
+    "error": [3, HOSTILE, [1]],
+    "hash": [None, 1],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in STRANGE.items() for value in values]
+)
+def test_a_strange_run_is_one_card_and_the_others_stay(tmp_path, key, value):
+    make(tmp_path)
+    folder = make(tmp_path, name="strange")
+    record = json.loads((folder / "run.json").read_text()) | {key: value}
+    (folder / "run.json").write_text(json.dumps(record))
+    page = Page(report.build(tmp_path))
+    assert len(page.classes("details")) >= 2
+    assert "99.84" in page.text or "99.8" in page.text
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null", "7", '{"a": ' * 9999, "[NaN]"])
+@pytest.mark.parametrize("name", ["run.json", "metrics.json", "figures/index.json"])
+def test_a_file_that_is_something_else_is_one_card(tmp_path, name, content):
+    make(tmp_path)
+    folder = make(tmp_path, name="strange")
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(content)
+    page = Page(report.build(tmp_path))
+    if name == "run.json":
+        assert "This run failed." in page.text
+        assert "delete" in page.text or "write it anew" in page.text
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"numbers": {"a": {"mean": "x", "ci95": "ab", "noise_floor": None}}},
+        {"numbers": {"a": {"mean": None, "ci95": [None, {}]}}},
+        {"numbers": {"a": {"ci95": [1]}, "b": [[[1]]], "c": {"get": 1, "items": 2, "mean": {}}}},
+        {"numbers": [1], "tables": [2]},
+        {"tables": {"t": [1, None, {"a": {"b": 1}}], "u": {}, "v": [{}]}},
+    ],
+)
+def test_strange_numbers_are_shown_somehow(tmp_path, found):
+    folder = make(tmp_path)
+    (folder / "metrics.json").write_text(json.dumps(found))
+    Page(report.build(tmp_path))
+
+
+def test_figures_stay_in_their_folder(tmp_path):
+    folder = make(tmp_path)
+    (tmp_path / "secret.png").write_bytes(b"x" * 30)
+    index = [{"name": "../../../secret", "caption": "c"}, {"name": "/etc/x", "caption": "c"}]
+    (folder / "figures" / "index.json").write_text(json.dumps(index))
+    assert not [link for link in Page(report.build(tmp_path)).links if "secret" in link]
+
+
+def test_a_page_that_is_not_ours_is_kept(tmp_path):
+    make(tmp_path)
+    (tmp_path / "index.html").write_text("<title>My own site</title>")
+    with pytest.raises(FddkitError, match=r"index.html is not a page of fddkit, and is kept"):
+        report.build(tmp_path)
+    assert "My own site" in (tmp_path / "index.html").read_text()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fddkit.grouped import GroupedDataset
 from fddkit.sampling import Sampler
 from fddkit.signals import segment_sum
-from fddkit.targets import RULES, targets
+from fddkit.targets import RULES, segments, targets
 
 
 def case(seed, classes=3, groups=4, features=5):
@@ -22,12 +22,7 @@ def case(seed, classes=3, groups=4, features=5):
     data = GroupedDataset.from_arrays(images, cell // groups, cell % groups, group_names=names)
     phi = torch.randn(len(cell), features, generator=g, dtype=torch.float64)
     density = torch.rand(len(cell), generator=g, dtype=torch.float64)
-    batch = sampled(data, density)
-
-    def statistic(segment, weight, n):
-        return segment_sum(phi, segment, weight, n)
-
-    return batch, statistic, phi
+    return sampled(data, density), phi
 
 
 def sampled(data, density):
@@ -36,16 +31,21 @@ def sampled(data, density):
     return sampler.batch(torch.arange(len(data)))
 
 
+def aimed(rule, phi, batch, divide=False):
+    """The targets of a rule where the statistic of each image is known."""
+    return targets(rule, segment_sum(phi, *segments(rule, batch)), batch, divide)
+
+
 def squared(found, s):
     return (found.weights * (found.points - s[:, None]).square().sum(-1)).sum()
 
 
 @given(seed=st.integers(0, 10**6))
 def test_fairdd_is_cobra_times_the_groups_present(seed):
-    batch, statistic, _ = case(seed)
+    batch, phi = case(seed)
     s = torch.zeros(3, 5, dtype=torch.float64, requires_grad=True)
     fairdd, cobra, divided = (
-        torch.autograd.grad(squared(targets(RULES[r], statistic, batch, d), s), s)[0]
+        torch.autograd.grad(squared(aimed(RULES[r], phi, batch, d), s), s)[0]
         for r, d in (("fairdd", False), ("cobra", False), ("fairdd", True))
     )
     present = (batch.counts > 0).sum(1, keepdim=True)
@@ -56,7 +56,7 @@ def test_fairdd_is_cobra_times_the_groups_present(seed):
 @pytest.mark.parametrize("rule", [r for r in RULES if RULES[r].weigh])
 @given(seed=st.integers(0, 10**6))
 def test_weights_of_a_linear_rule_sum_to_one_in_each_class(rule, seed):
-    batch, _, _ = case(seed)
+    batch, _ = case(seed)
     weight = RULES[rule].weigh(batch)
     total = torch.zeros(3, dtype=torch.float64).index_add(0, batch.target, weight)
     torch.testing.assert_close(total, torch.ones_like(total))
@@ -72,9 +72,7 @@ def test_by_hand():
     batch = sampled(data, density)
     phi = torch.tensor([[0.0]] * 9 + [[10.0]])
     found = {
-        name: squared(
-            targets(rule, lambda s, w, n: segment_sum(phi, s, w, n), batch), torch.tensor([[2.0]])
-        ).item()
+        name: squared(aimed(rule, phi, batch), torch.tensor([[2.0]])).item()
         for name, rule in RULES.items()
     }
     # inverse weights: 1/0.9 to 1/0.1, which is 0.1 to 0.9 of their sum
@@ -102,7 +100,7 @@ def test_an_absent_group_never_counts(rule):
     density = torch.ones(2, dtype=torch.float64)
     batch = sampled(data, density)
     phi = torch.full((2, 1), 4.0)
-    found = targets(RULES[rule], lambda s, w, n: segment_sum(phi, s, w, n), batch)
+    found = aimed(RULES[rule], phi, batch)
     assert squared(found, torch.tensor([[4.0]])) == pytest.approx(0, abs=1e-9)
     assert squared(found, torch.tensor([[5.0]])) == pytest.approx(1)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import fddkit as fdd
 from fddkit import theory
 from fddkit.errors import FddkitError
+from fddkit.signals import Segments
 from fddkit.theory import bounds, geometry, optima
 
 
@@ -304,8 +305,9 @@ def test_the_statistic_of_groups_against_loops(method):
         total = 0.0
         for i in rows.tolist():  # the mean over images of the statistic of one image
             image = train.normalise(torch.tensor([i]))
-            one = signal.matching.statistic(signal.net, image, torch.tensor([y]))
-            total = total + one(torch.tensor([0]), torch.ones(1, dtype=torch.float64), 1)[0]
+            whole = Segments(torch.tensor([0]), torch.ones(1, dtype=torch.float64), 1)
+            one = signal.matching.statistic(signal.net, image, torch.tensor([y]), whole)
+            total = total + one.sums[0]
         assert torch.allclose(stats.points[y, a], (total / len(rows)).double(), atol=1e-5)
     absent = ~stats.present
     assert absent.any()
@@ -367,6 +369,10 @@ def test_what_has_no_statistic_is_refused():
     object.__setattr__(empty, "target", torch.zeros_like(empty.target))
     with pytest.raises(FddkitError, match="no synthetic image"):
         theory.Signal(train).synthetic(empty)
+    with pytest.raises(FddkitError, match="kde weighs single images"):
+        theory.reach(theory.Signal(train), "kde")
+    with pytest.raises(FddkitError, match="did you mean 'cobra'"):
+        theory.reach(theory.Signal(train), "cobre")
 
 
 def test_one_image_per_class_goes_where_the_theorems_say():

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from fddkit.targets import RULES
 from fddkit.widgets import CAPTIONS, Explorer, interactive
 from fddkit.widgets.classroom import STEPS
 from fddkit.widgets.controls import Controls
+from fddkit.widgets.past import Past
 from fddkit.widgets.turns import in_turn
 
 
@@ -217,6 +219,20 @@ def test_what_was_found_is_looked_up_by_the_sliders(desk):
     assert desk.past.images.png == b""
     desk.controls.apply(Choice(ipc=2, preset="smoke"))
     desk.tabs.selected_index = 0
+
+
+def test_a_set_that_cannot_be_read_is_told_once_and_leaves_no_images(desk, tmp_path):
+    reports = shutil.copytree(desk.past.reports, tmp_path / "reports")
+    past = Past(str(reports))
+    past.draw(Choice(ipc=2, preset="smoke"))
+    assert past.images.png
+    for path in reports.glob("explore/*.safetensors"):
+        path.write_bytes(b"")
+    for panel in (past, Past(str(reports))):
+        for _ in range(2):
+            panel.draw(Choice(ipc=2, preset="smoke"))
+            assert panel.table.value.count(".safetensors is truncated") == 1
+            assert panel.images.png == b""
 
 
 def test_a_failed_run_is_told(desk):

@@ -82,7 +82,7 @@ def colour(name: str) -> str:
     str
         ``#rrggbb``.
     """
-    key = name.lower().split()[0] if name else name
+    key = (name.lower().split() or [""])[0]
     return COLOURS.get(key, _OTHERS[sum(map(ord, name)) % len(_OTHERS)])
 
 

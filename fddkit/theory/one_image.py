@@ -7,7 +7,9 @@ from torch import Tensor
 
 from ..barycentres import mean
 from ..distilled import DistilledSet
-from ..targets import RULES, targets
+from ..errors import FddkitError
+from ..methods import find
+from ..targets import RULES, segments, targets
 from .optima import weighted_mean
 from .signal import GroupStatistics, Signal
 
@@ -44,13 +46,15 @@ def reach(
 
     The theorems speak of the statistic as if it could be chosen freely. An image has fewer
     degrees of freedom than features, so what is reached is only the nearest that images can do.
+    Nor do they speak of CAFE's discrimination loss: the distance to the targets alone is made
+    small.
 
     Parameters
     ----------
     signal : Signal
         The distiller's signal, under the network that stays the same for all steps.
     fairness : str
-        One of `fddkit.targets.RULES`.
+        One of `fddkit.targets.RULES`, but for ``kde``.
     steps : int
         Of Adam.
     lr : float
@@ -61,33 +65,41 @@ def reach(
     Returns
     -------
     Reach
+
+    Raises
+    ------
+    FddkitError
+        For an unknown rule, or ``kde``, which weighs single images.
     """
+    find(signal.method, fairness)
+    if fairness == "kde":
+        raise FddkitError(
+            "kde weighs single images, and the theorems speak of groups; take another rule"
+        )
     matching, classes = signal.matching, signal.train.n_classes
     stats = signal.groups() if stats is None else stats
     weighted, plain = weighted_mean(stats), mean(stats.points, stats.present)
     between = (weighted - plain).norm(dim=-1).clamp(min=1e-12)
     # every image of the set, so that what is aimed at is the target of the theorem
     whole = matching.sampler.batch(torch.arange(len(signal.train)))
-
-    def statistic(segment: Tensor, weight: Tensor, n: int) -> Tensor:
-        """Weigh the groups' statistics instead of the images': it is the same sum."""
-        cells = stats.points.flatten(0, 1)
-        rows = torch.zeros(n, len(cells), dtype=torch.float64)
-        rows.index_put_((segment, whole.cell), weight, accumulate=True)
-        return rows @ cells
-
-    goal = targets(RULES[fairness], statistic, whole)
+    asked = segments(RULES[fairness], whole)
+    # a weighted sum of the groups' statistics instead of the images': it is the same
+    cells = stats.points.flatten(0, 1)
+    share = torch.zeros(asked.n, len(cells), dtype=torch.float64)
+    share.index_put_((asked.segment, whole.cell), asked.weight, accumulate=True)
+    goal = targets(RULES[fairness], share @ cells, whole)
     goal = type(goal)(*(part.float().to(matching.device) for part in goal))
     start = matching.start()
     images = start.images.clone().to(matching.device).requires_grad_()
-    labels = torch.arange(classes, device=matching.device)
     solver, path = torch.optim.Adam([images], lr), []
     for step in range(steps + 1):
-        found = matching.synthetic(signal.net, images, labels, classes)
+        seen, labels = matching.show(images, 0, [], step)
+        found = matching.synthetic(signal.net, seen, labels.to(matching.device), classes)
         path.append(found.detach().double().cpu())
         if step < steps:
             solver.zero_grad()
-            images.grad = torch.autograd.grad(matching.loss(goal, found), images)[0]
+            loss = matching.mismatch(signal.net, goal, found)
+            images.grad = torch.autograd.grad(loss, images)[0]
             solver.step()
     path = torch.stack(path)
     return Reach(

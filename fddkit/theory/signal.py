@@ -13,6 +13,7 @@ from ..grouped import GroupedDataset, normalise
 from ..methods import find, settings
 from ..networks import Network, build, own_size
 from ..rng import derive, generator
+from ..signals import Segments
 from ..training import fit, recipe
 from ..versions import choose_device
 
@@ -171,7 +172,7 @@ class Signal:
                 continue
             images = self.matching.real(part.index, torch.full_like(part.cell, y), [])
             weight = 1 / part.counts.flatten()[part.cell].double()
-            own = self._statistic(images, y, part.cell, weight, groups)
+            own = self._sums(images, y, Segments(part.cell, weight, groups))
             points = own.new_zeros(classes, *own.shape) if points is None else points
             points[y] = own
         return GroupStatistics(points, counts.double() / counts.sum(1, keepdim=True).clamp(min=1))
@@ -232,11 +233,12 @@ class Signal:
 
     def _mean(self, images: Tensor, y: int) -> Tensor:
         weight = torch.full((len(images),), 1 / len(images), dtype=torch.float64)
-        return self._statistic(images, y, torch.zeros(len(images), dtype=torch.int64), weight, 1)[0]
+        whole = Segments(torch.zeros(len(images), dtype=torch.int64), weight, 1)
+        return self._sums(images, y, whole)[0]
 
-    def _statistic(self, images: Tensor, y: int, segment: Tensor, weight: Tensor, n: int) -> Tensor:
+    def _sums(self, images: Tensor, y: int, segments: Segments) -> Tensor:
         target = torch.full((len(images),), y, device=images.device)
-        return self.matching.statistic(self.net, images, target)(segment, weight, n).double().cpu()
+        return self.matching.statistic(self.net, images, target, segments).sums.double().cpu()
 
 
 def converged(

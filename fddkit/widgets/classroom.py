@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import ipywidgets as w
+from markupsafe import Markup
 
 from ..choice import Choice
 from ..fairness import FairnessReport
 from ..jobs import Job
+from .html import HTML
 from .turns import in_turn
 
 
@@ -18,7 +20,8 @@ class Step:
     Attributes
     ----------
     title, question, answer : str
-        What it is called, what to think about, and what to say once the number is known.
+        What it is called, what to think about, and what to say once the number is known; either
+        text or Markup.
     changes : dict
         Fields of the choice that it sets.
     """
@@ -32,9 +35,12 @@ class Step:
 STEPS = (
     Step(
         "1 · A biased world",
-        "Every class has its own colour: three of four images wear it. A network is trained on "
-        "<b>all</b> of them. Its test images wear every colour equally often. By how many points "
-        "does recognition differ between the best and the worst colour, on average over classes?",
+        Markup(
+            "Every class has its own colour: three of four images wear it. A network is trained on "
+            "<b>all</b> of them. Its test images wear every colour equally often. By how many "
+            "points does recognition differ between the best and the worst colour, on average "
+            "over classes?"
+        ),
         "This is the bias that the data itself teaches.",
         {"method": "whole", "gap": None, "br": 0.75},
     ),
@@ -70,6 +76,9 @@ STEPS = (
         {"method": "dm", "fairness": "vanilla", "gap": 0, "br": 0.8, "ipc": 10},
     ),
 )
+
+
+_PARAGRAPH = Markup('<p style="max-width:640px">{}</p>')
 
 
 class Classroom:
@@ -109,7 +118,7 @@ class Classroom:
             tooltips=[step.title for step in STEPS],
             style={"button_width": "165px"},
         )
-        self.question = w.HTML()
+        self.question = HTML()
         self.guess = w.IntSlider(
             value=50,
             min=0,
@@ -121,7 +130,7 @@ class Classroom:
         )
         self.run = w.Button(description="Set up and run", tooltip="Move the controls and distil")
         self.reveal = w.Button(description="Reveal", tooltip="Compare the guess with what came out")
-        self.answer = w.HTML()
+        self.answer = HTML()
         self.run.on_click(lambda _: self._begin())
         self.reveal.on_click(lambda _: self._tell())
         self.steps.observe(lambda _: self._ask(), "value")
@@ -141,7 +150,7 @@ class Classroom:
 
     @in_turn
     def _ask(self) -> None:
-        self.question.value = f'<p style="max-width:640px">{self.step.question}</p>'
+        self.question.value = _PARAGRAPH.format(self.step.question)
         self.answer.value = ""
         self.reveal.disabled, self.guess.disabled = True, False
         self._let_go()
@@ -157,7 +166,7 @@ class Classroom:
         self._let_go()
         self._apply(choice)
         self._job = self._submit(choice)
-        self.answer.value = "<i>The run goes on in the tab “Distil”; make your guess.</i>"
+        self.answer.value = Markup("<i>The run goes on in the tab “Distil”; make your guess.</i>")
 
     @in_turn
     def finished(self, job: Job, report: FairnessReport) -> None:
@@ -165,7 +174,7 @@ class Classroom:
         if job is self._job:
             self._report = report
             self.reveal.disabled = False
-            self.answer.value = "<i>The answer is there. Is your guess?</i>"
+            self.answer.value = Markup("<i>The answer is there. Is your guess?</i>")
 
     @in_turn
     def _tell(self) -> None:
@@ -178,10 +187,11 @@ class Classroom:
         self._errors[self.steps.value] = off
         mean = sum(self._errors.values()) / len(self._errors)
         self.guess.disabled = self.reveal.disabled = True
-        self.answer.value = (
-            f'<p style="max-width:640px">DEO_A is <b>{truth:.1f}</b> points (accuracy '
-            f"{used.accuracy.mean:.1f}%); a fair network would show {floor:.1f} on this test. You "
-            f"guessed {self.guess.value}, {off:.0f} off; on average {mean:.0f} over "
-            f"{len(self._errors)} of {len(STEPS)} steps. {self.step.answer}</p>"
+        told = (
+            f" points (accuracy {used.accuracy.mean:.1f}%); a fair network would show {floor:.1f} "
+            f"on this test. You guessed {self.guess.value}, {off:.0f} off; on average {mean:.0f} "
+            f"over {len(self._errors)} of {len(STEPS)} steps. "
         )
+        found = Markup("DEO_A is <b>{:.1f}</b>").format(truth)
+        self.answer.value = _PARAGRAPH.format(found + told + self.step.answer)
         self._let_go()

@@ -12,6 +12,7 @@ from ..errors import FddkitError
 from ..methods import METHODS
 from ..sampling import SAMPLING
 from ..targets import RULES
+from .html import HTML
 from .turns import in_turn
 
 IPCS = (1, 2, 3, 5, 10, 20, 50)
@@ -104,7 +105,7 @@ class Controls(traitlets.HasTraits):
             tooltip="smoke: a second or two, quick: under a minute on digits, paper: hours",
             **_WIDE,
         )
-        self.message = w.HTML()
+        self.message = HTML()
         names = ("dataset", "bias", "gap", "br", "ipc", "method", "fairness", "sampling", "seed")
         self._widgets = [getattr(self, name) for name in (*names, "preset")]
         self.box = w.VBox([*self._widgets, self.message], layout=w.Layout(flex="0 0 300px"))

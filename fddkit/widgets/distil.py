@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import ipywidgets as w
 import torch
+from markupsafe import Markup
 
 from ..catalogue import CATALOGUE
 from ..choice import Choice
@@ -12,6 +13,7 @@ from ..fairness import FairnessReport
 from ..jobs import ENDED, Job, Jobs
 from . import results
 from .grid import Grid
+from .html import HTML
 from .turns import in_turn
 
 _SIGNS = {
@@ -60,7 +62,7 @@ class Distil:
         self.start = _button("Distil", "primary", "Distil what the controls say", self._start)
         self.pause = _button("Pause", "", "Let the run rest, and go on later", self._pause)
         self.stop = _button("Stop", "warning", "End the run; it can be resumed", self._stop)
-        self.next = w.HTML()
+        self.next = HTML()
         self.runs = w.Select(
             options=[],
             rows=4,
@@ -71,8 +73,8 @@ class Distil:
         )
         self.runs.observe(self._look, "value")
         self.bar = w.FloatProgress(min=0, max=1, layout=w.Layout(width="360px"))
-        self.says = w.HTML("Nothing has been distilled yet.")
-        self.images, self.course, self.rates = Grid(), w.HTML(), w.HTML()
+        self.says = HTML("Nothing has been distilled yet.")
+        self.images, self.course, self.rates = Grid(), HTML(), HTML()
         self.box = w.VBox(
             [
                 self.next,
@@ -89,7 +91,7 @@ class Distil:
     @in_turn
     def draw(self, choice: Choice) -> None:
         """Say what the button distils."""
-        self.next.value = f"Distil: <b>{choice.title}</b>"
+        self.next.value = Markup("Distil: <b>{}</b>").format(choice.title)
 
     def submit(self, choice: Choice) -> Job:
         """Queue a choice and look at it."""
@@ -199,7 +201,7 @@ def _rule(job: Job) -> str:
 def _state(job: Job) -> str:
     """Say how far a job is."""
     if job.state == "failed":
-        return f"<b>failed</b>: {job.error}"
+        return Markup("<b>failed</b>: {}").format(job.error)
     if job.state != "running":
         return {
             "waiting": "waits until the run before it has ended",

@@ -1,11 +1,13 @@
 """The explorer: one choice, and everything that follows from it."""
 
+import base64
 import io
 import os
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
+from markupsafe import Markup
 
 from .. import plots
 from ..bench import Bench
@@ -19,6 +21,7 @@ from .classroom import Classroom
 from .controls import Controls
 from .distil import Distil
 from .frontend import interactive
+from .html import HTML
 from .inspector import Inspector
 from .live import Live
 from .past import Past
@@ -95,7 +98,7 @@ class Explorer:
         )
         self.distil = Distil(self.jobs, lambda: self.choice, self._finished, self.classroom.hides)
         self.past = Past(str(reports))
-        self.compare, self.scatter = w.HTML(results.table({})), w.Image(format="png")
+        self.compare, self.scatter = HTML(results.table({})), w.Image(format="png")
         self.scatter.layout = w.Layout(width="440px", display="none")
         self.cell, self.command = (
             w.Textarea(layout=w.Layout(width="640px", height=height))
@@ -168,8 +171,9 @@ class Explorer:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Return the widgets with figures behind them, for where the widgets cannot be shown."""
-        still = "".join(f"<p>{_img(f, name)}</p>" for name, f in self.figures().items())
-        told = "<p>Interactive in JupyterLab: <code>make lab</code>.</p>"
+        figures = (_img(figure, name) for name, figure in self.figures().items())
+        still = Markup().join(map(Markup("<p>{}</p>").format, figures))
+        told = Markup("<p>Interactive in JupyterLab: <code>make lab</code>.</p>")
         still = {"text/html": still + told, "text/plain": f"Explorer({self.choice.title})"}
         return (self.box._repr_mimebundle_() if self.live else {}) | still
 
@@ -225,16 +229,18 @@ class Explorer:
             return self.inspector.box
         if name == "Compare":
             best = "The best corner is the lower right: accurate and fair."
-            return w.VBox([self.compare, w.HTML(best), self.scatter])
+            return w.VBox([self.compare, HTML(best), self.scatter])
         if name == "Classroom":
             return self.classroom.box
         if name == "Finished runs":
             return self.past.box
         return w.VBox(
             [
-                w.HTML("<b>As papermill parameters</b>: the parameters cell of this notebook"),
+                HTML(
+                    Markup("<b>As papermill parameters</b>: the parameters cell of this notebook")
+                ),
                 self.cell,
-                w.HTML("<b>As a command</b> that distils the same set"),
+                HTML(Markup("<b>As a command</b> that distils the same set")),
                 self.command,
             ]
         )
@@ -258,8 +264,6 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _img(figure: Figure, name: str) -> str:
-    import base64
-
+def _img(figure: Figure, name: str) -> Markup:
     data = base64.b64encode(_png(figure)).decode()
-    return f'<img src="data:image/png;base64,{data}" alt="{name}">'
+    return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(data, name)

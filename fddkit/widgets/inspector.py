@@ -1,9 +1,8 @@
 """One synthetic image under the magnifying glass."""
 
-from html import escape
-
 import ipywidgets as w
 import torch
+from markupsafe import Markup
 from torch import Tensor
 
 from .. import colours
@@ -14,6 +13,7 @@ from ..features import extract
 from ..grouped import GroupedDataset
 from ..jobs import Job
 from ..plots import group_colours
+from .html import HTML
 from .panels import INK, picture
 from .turns import in_turn
 
@@ -37,7 +37,7 @@ class Inspector:
 
     def __init__(self, bench: Bench):
         self.bench = bench
-        self.view = w.HTML("Click an image of a run (or walk over them with the arrow keys).")
+        self.view = HTML("Click an image of a run (or walk over them with the arrow keys).")
         self.box = w.VBox([self.view])
         self._kept: tuple[Job, DistilledSet, dict[int, tuple]] | None = None
 
@@ -63,7 +63,9 @@ class Inspector:
         if not frames or image >= len(now := list(frames.values())[-1]):
             return ""
         y = image * len(names) // len(now)
-        head = f"<b>Synthetic image {image % (len(now) // len(names)) + 1} of class {names[y]}</b>"
+        head = Markup("<b>Synthetic image {} of class {}</b>").format(
+            image % (len(now) // len(names)) + 1, names[y]
+        )
         parts = [
             _part(head, picture(now[image], f"synthetic image of class {names[y]}", 128)),
             _part("its colours", self._colours(job, now[image : image + 1])),
@@ -71,16 +73,16 @@ class Inspector:
         ]
         if job.out is not None:
             parts.insert(2, _part(*self._neighbours(job, image, y)))
-        self.view.value = (
-            f'<div style="display:flex;flex-wrap:wrap;gap:24px;color:{INK}">{"".join(parts)}</div>'
-        )
+        self.view.value = Markup(
+            '<div style="display:flex;flex-wrap:wrap;gap:24px;color:{}">{}</div>'
+        ).format(INK, Markup().join(parts))
         return f"class {names[y]}"
 
-    def _colours(self, job: Job, image: Tensor) -> str:
+    def _colours(self, job: Job, image: Tensor) -> Markup:
         """Return whose colours the image carries (or, without coloured groups, its channels)."""
         groups = self.bench.canvas(job.choice).group_names
         if image.shape[1] != 3:
-            return "gray"
+            return Markup("gray")
         if colours.palette(groups) is None:
             bars = image.float().mean((0, 2, 3))
             shares, groups, inks = (
@@ -91,27 +93,27 @@ class Inspector:
         else:
             value = image.float() / 255 if image.dtype == torch.uint8 else image
             shares, inks = colours.nearest(value, groups)[0], group_colours(groups)
-        return "".join(
-            f'<div style="display:flex;gap:4px;font-size:10px;align-items:center">'
-            f'<span style="width:64px;text-align:right">{escape(name)}</span>'
-            f'<span style="display:inline-block;width:{120 * float(share):.0f}px;height:9px;'
-            f'background:{ink};outline:1px solid #888"></span>{100 * float(share):.0f}%</div>'
-            for name, share, ink in zip(groups, shares, inks, strict=True)
+        bar = Markup(
+            '<div style="display:flex;gap:4px;font-size:10px;align-items:center">'
+            '<span style="width:64px;text-align:right">{name}</span>'
+            '<span style="display:inline-block;width:{width:.0f}px;height:9px;background:{ink};'
+            'outline:1px solid #888"></span>{percent:.0f}%</div>'
+        )
+        return Markup().join(
+            bar.format(name=name, width=120 * share, ink=ink, percent=100 * share)
+            for name, share, ink in zip(groups, shares.tolist(), inks, strict=True)
         )
 
-    def _neighbours(self, job: Job, image: int, y: int) -> tuple[str, str]:
+    def _neighbours(self, job: Job, image: int, y: int) -> tuple[str, Markup]:
         """Return the nearest real images of the class and their groups."""
         real, order, distance = self._nearest(job, image, y)
         shown = []
         for i in order.tolist():
             group = real.group_names[int(real.group[i])]
             tip = f"{group}, distance {distance[i]:.2f}"
-            shown.append(
-                f'<figure style="margin:0;font-size:10px;text-align:center">'
-                f"{picture(real.images[i], f'real image, {group}', 48, tip)}"
-                f"<figcaption>{escape(group)}</figcaption></figure>"
-            )
-        row = f'<div style="display:flex;gap:6px;flex-wrap:wrap">{"".join(shown)}</div>'
+            shown.append(_figure(picture(real.images[i], f"real image, {group}", 48, tip), group))
+        row = Markup('<div style="display:flex;gap:6px;flex-wrap:wrap">{}</div>')
+        row = row.format(Markup().join(shown))
         return "nearest real images (features of a random network)", row
 
     def _nearest(self, job: Job, image: int, y: int) -> tuple[GroupedDataset, Tensor, Tensor]:
@@ -132,18 +134,25 @@ class Inspector:
         return real, distance.argsort()[:_NEAREST], distance
 
 
-def _course(frames: dict[int, Tensor], image: int) -> str:
+def _course(frames: dict[int, Tensor], image: int) -> Markup:
     """Return the image at some of its steps."""
     steps = list(frames)
     some = [steps[i] for i in torch.linspace(0, len(steps) - 1, min(8, len(steps))).long().tolist()]
-    shown = "".join(
-        f'<figure style="margin:0;font-size:10px;text-align:center">'
-        f"{picture(frames[step][image], f'the image at step {step}')}"
-        f"<figcaption>{step}</figcaption></figure>"
+    shown = Markup().join(
+        _figure(picture(frames[step][image], f"the image at step {step}"), str(step))
         for step in dict.fromkeys(some)
     )
-    return f'<div style="display:flex;gap:6px">{shown}</div>'
+    return Markup('<div style="display:flex;gap:6px">{}</div>').format(shown)
 
 
-def _part(title: str, content: str) -> str:
-    return f'<div><div style="font-size:11px;margin-bottom:4px">{title}</div>{content}</div>'
+def _figure(image: Markup, caption: str) -> Markup:
+    return Markup(
+        '<figure style="margin:0;font-size:10px;text-align:center">{}'
+        "<figcaption>{}</figcaption></figure>"
+    ).format(image, caption)
+
+
+def _part(title: str, content: Markup) -> Markup:
+    return Markup('<div><div style="font-size:11px;margin-bottom:4px">{}</div>{}</div>').format(
+        title, content
+    )

@@ -1,13 +1,15 @@
 """The panels that follow the sliders: images, group table, and where the targets lie."""
 
 import ipywidgets as w
+from markupsafe import Markup
 
 from ..bench import Bench, Scene
 from ..choice import Choice
 from ..errors import FddkitError
 from ..theory import residuals
-from . import panels
+from . import panels, plane
 from .grid import Grid
+from .html import HTML
 from .turns import in_turn
 
 
@@ -30,8 +32,8 @@ class Live:
     def __init__(self, bench: Bench):
         self.bench = bench
         self.scene: Scene | None = None
-        self.gallery, self.table, self.plane = Grid(), w.HTML(), w.HTML()
-        self.legend, self.says = w.HTML(), w.HTML()
+        self.gallery, self.table, self.plane = Grid(), HTML(), HTML()
+        self.legend, self.says = HTML(), HTML()
         self.shown = w.Dropdown(
             description="class",
             tooltip="Whose groups are drawn",
@@ -60,7 +62,7 @@ class Live:
         try:
             scene = self.bench.scene(choice)
         except FddkitError as error:
-            self.says.value = f"<b>{error}</b>"
+            self.says.value = Markup("<b>{}</b>").format(error)
             return
         self.scene = scene
         self.table.value = panels.group_table(scene.counts, scene.target_names, scene.group_names)
@@ -83,32 +85,33 @@ class Live:
         rule = "" if scene.choice.baseline else scene.choice.fairness
         title = f"groups of class {scene.target_names[y]} and the targets of the rules"
         drawn = (scene.stats, scene.centres, y, scene.group_names, rule)
-        self.plane.value = panels.geometry(*drawn, title)
-        self.legend.value = panels.targets(*drawn)
+        self.plane.value = plane.geometry(*drawn, title)
+        self.legend.value = plane.targets(*drawn)
         self.says.value = _sentence(scene, y)
 
 
-def _sentence(scene: Scene, y: int) -> str:
+def _sentence(scene: Scene, y: int) -> Markup:
     """Say in words what is seen."""
     counts, stats = scene.counts[y], scene.stats
     most, names = int(counts.argmax()), scene.group_names
-    where = (
-        f"<b>BR {scene.choice.br:.2f}</b>: of the {counts.sum()} images of class "
-        f"<b>{scene.target_names[y]}</b>, {counts[most]} are {names[most]}."
+    where = Markup("<b>BR {:.2f}</b>: of the {} images of class <b>{}</b>, {} are {}.").format(
+        scene.choice.br, counts.sum(), scene.target_names[y], counts[most], names[most]
     )
     if int(stats.present[y].sum()) < 2:
-        return f"{where} No other group is left: nobody can learn what the others look like."
+        return where + " No other group is left: nobody can learn what the others look like."
     length = {rule: residuals(stats, centre)[y] for rule, centre in scene.centres.items()}
     worst = {rule: float(each.nan_to_num(nan=0.0).max()) for rule, each in length.items()}
     if max(worst.values()) < 1e-6:
-        return f"{where} The groups look alike, so there is nothing to be unfair about."
+        return where + " The groups look alike, so there is nothing to be unfair about."
     far = names[int(length["vanilla"].nan_to_num(nan=-1.0).argmax())]
     more = 100 * (worst["vanilla"] / worst["cobra"] - 1)
-    return (
-        f"{where} What vanilla distillation aims at lies furthest from {far}: "
+    return where + (
+        f" What vanilla distillation aims at lies furthest from {far}: "
         f"{worst['vanilla']:.2f}, {more:+.0f}% against COBRA's aim ({worst['cobra']:.2f})."
     )
 
 
 def _titled(title: str, *children: w.Widget) -> w.VBox:
-    return w.VBox([w.HTML(f"<b>{title}</b>"), *children], layout=w.Layout(margin="0 18px 8px 0"))
+    return w.VBox(
+        [HTML(Markup("<b>{}</b>").format(title)), *children], layout=w.Layout(margin="0 18px 8px 0")
+    )

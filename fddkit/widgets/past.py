@@ -1,8 +1,9 @@
 """Results that are on this disk, looked up with the same sliders."""
 
-from html import escape
+from typing import Any
 
 import ipywidgets as w
+from markupsafe import Markup
 
 from ..archive import Finished, finished, nearest
 from ..catalogue import CATALOGUE
@@ -11,6 +12,7 @@ from ..distilled import DistilledSet
 from ..errors import FddkitError
 from ..plots import colour
 from .grid import Grid
+from .html import HTML
 from .panels import FAINT, INK
 from .turns import in_turn
 
@@ -34,12 +36,13 @@ class Past:
         self._all: list[Finished] | None = None  # not read yet
         self.again = w.Button(description="Look again", tooltip="Read the folder of reports anew")
         self.again.on_click(lambda _: self.reload())
-        self.table = w.HTML()
+        self.table = HTML()
         self.which = w.ToggleButtons(options=[], tooltips=["Whose images are shown"])
         self.which.observe(lambda _: self._images(), "value")
         self.images = Grid()
         self._choice: Choice | None = None
         self._found: list[Finished] = []
+        self._told = Markup()
         self.box = w.VBox([self.again, self.table, self.which, self.images])
 
     @in_turn
@@ -55,7 +58,7 @@ class Past:
         if self._all is None:
             self._all = finished(self.reports)
         self._choice, self._found = choice, nearest(self._all, choice)
-        self.table.value = _table(self._found, choice, self.reports)
+        self._told = _table(self._found, choice, self.reports)
         shown = [(one.rule, i) for i, one in enumerate(self._found) if one.out is not None]
         before = self.which.label
         if list(self.which.options) != shown:
@@ -66,6 +69,7 @@ class Past:
 
     @in_turn
     def _images(self) -> None:
+        self.table.value = self._told
         at = self.which.value
         if at is None or at >= len(self._found):
             self.images.png = b""
@@ -74,7 +78,8 @@ class Past:
         try:
             s = DistilledSet.load(one.out)
         except FddkitError as error:
-            self.table.value += f"<p>{escape(str(error))}</p>"
+            self.table.value += Markup("<p>{}</p>").format(error)
+            self.images.png = b""
             return
         per_class = min(20, len(s) // len(s.target_names))
         keep = [i for y in range(len(s.target_names)) for i in _of(s, y)[:per_class]]
@@ -86,39 +91,55 @@ def _of(s: DistilledSet, y: int) -> list[int]:
     return [i for i, target in enumerate(s.target.tolist()) if target == y]
 
 
-def _table(found: list[Finished], choice: Choice, reports: str) -> str:
+def _table(found: list[Finished], choice: Choice, reports: str) -> Markup:
     """Return the numbers as HTML."""
     if not found:
-        gap = "" if choice.gap is None else f" with GAP {choice.gap}"
-        return (
-            f'<p style="color:{INK}">Nothing in {escape(reports)}/ is of {choice.dataset}{gap} '
-            f"with {choice.method}, {choice.preset}. Distil here, or run <code>fddkit sweep "
-            f"02_distillation -p dataset={choice.dataset} -p preset={choice.preset} "
-            f"-p br=0.5,0.75,0.9 -p ipc=1,10</code>.</p>"
+        return Markup(
+            '<p style="color:{ink}">Nothing in {reports}/ is of {one.dataset}{gap} with '
+            "{one.method}, {one.preset}. Distil here, or run <code>fddkit sweep 02_distillation "
+            "-p dataset={one.dataset} -p preset={one.preset} -p br=0.5,0.75,0.9 -p ipc=1,10"
+            "</code>.</p>"
+        ).format(
+            ink=INK,
+            reports=reports,
+            one=choice,
+            gap="" if choice.gap is None else f" with GAP {choice.gap}",
         )
     first = next((one for one in found if one.ipc is not None), found[0])
     exact = (first.br, first.ipc or choice.ipc) == (choice.br, choice.ipc)
-    told = "as the sliders say" if exact else "the nearest that there is"
-    rows = []
-    for one in found:
-        cells = []
-        for name in ("accuracy", "deo_m", "deo_a"):
-            number = one.numbers[name]
-            low, high = number.get("ci95") or (None, None)
-            interval = "" if low is None else f" [{low:.0f}, {high:.0f}]"
-            floor = number.get("noise_floor")
-            beside = "" if floor is None else f" floor {floor:.0f}"
-            mean = number.get("mean")
-            shown = "unknown" if mean is None else f"{mean:.1f}"
-            cells.append(f'<td>{shown}<span style="color:{FAINT}">{interval}{beside}</span></td>')
-        rows.append(
-            f'<tr title="{escape(str(one.where))}"><td><span style="color:{colour(one.rule)}">●'
-            f"</span> {escape(one.rule)}</td>{''.join(cells)}</tr>"
-        )
-    return (
-        f'<div style="color:{INK}">{first.dataset}, {choice.method}: <b>BR {first.br:g}, IPC '
-        f"{first.ipc or choice.ipc}</b>, {choice.preset}, {told}."
-        f'<table style="font-size:12px;border-spacing:10px 1px"><thead>'
-        f"<tr><th>rule</th><th>accuracy</th><th>DEO_M</th><th>DEO_A</th></tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    return Markup(
+        '<div style="color:{ink}">{first.dataset}, {choice.method}: <b>BR {br}, IPC {ipc}</b>, '
+        '{choice.preset}, {told}.<table style="font-size:12px;border-spacing:10px 1px"><thead>'
+        "<tr><th>rule</th><th>accuracy</th><th>DEO_M</th><th>DEO_A</th></tr></thead>"
+        "<tbody>{rows}</tbody></table></div>"
+    ).format(
+        ink=INK,
+        first=first,
+        choice=choice,
+        br=_number(first.br, "g"),
+        ipc=_number(first.ipc or choice.ipc, "g"),
+        told="as the sliders say" if exact else "the nearest that there is",
+        rows=Markup().join(map(_row, found)),
     )
+
+
+def _row(one: Finished) -> Markup:
+    cells = [_cell(one.numbers[name]) for name in ("accuracy", "deo_m", "deo_a")]
+    return Markup(
+        '<tr title="{where}"><td><span style="color:{colour}">●</span> {rule}</td>{cells}</tr>'
+    ).format(where=one.where, colour=colour(one.rule), rule=one.rule, cells=Markup().join(cells))
+
+
+def _cell(number: dict[str, Any]) -> Markup:
+    low, high = number.get("ci95") or (None, None)
+    floor = number.get("noise_floor")
+    interval = "" if low is None else f" [{_number(low, '.0f')}, {_number(high, '.0f')}]"
+    beside = "" if floor is None else f" floor {_number(floor, '.0f')}"
+    return Markup('<td>{}<span style="color:{}">{}{}</span></td>').format(
+        _number(number.get("mean"), ".1f"), FAINT, interval, beside
+    )
+
+
+def _number(value: object, form: str) -> str:
+    """Write a number; in its place a file may have none."""
+    return format(value, form) if isinstance(value, int | float) else "unknown"

@@ -1,0 +1,160 @@
+"""Where the groups of a class and the targets of the rules lie, as SVG and as a table."""
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+from torch import Tensor
+
+from ..plots import colour, group_colours
+from ..theory import GroupStatistics, plane, residuals, worst
+from .panels import FAINT, INK
+
+_SIDE = 270  # in CSS pixels
+
+
+def geometry(
+    stats: GroupStatistics,
+    centres: Mapping[str, Tensor],
+    y: int,
+    group_names: Sequence[str],
+    chosen: str = "",
+    title: str = "",
+) -> Markup:
+    """Return the groups of a class and the point that each rule draws it to, in their plane.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    centres : mapping of str to Tensor
+        The targets, of `fddkit.theory.aims`.
+    y : int
+        The class.
+    group_names : sequence of str
+        Names; a group whose name is a colour wears it.
+    chosen : str
+        The rule whose target is drawn largest.
+    title : str
+        What is seen.
+
+    Returns
+    -------
+    Markup
+        SVG: discs are groups, as large as their share; a dotted line leads from a target to the
+        group that it leaves furthest away.
+    """
+    middle, axes = plane(stats, y)
+    at = ((stats.points[y] - middle) @ axes.mT)[stats.present[y]]
+    reach = float(at.abs().max()) or 1.0
+    half = _SIDE / 2
+
+    def place(point: Tensor) -> tuple[float, float]:
+        x, up = (point / reach * (half - 28)).tolist()
+        return half + x, half - up
+
+    names = [n for n, here in zip(group_names, stats.present[y].tolist(), strict=True) if here]
+    shares = stats.shares[y, stats.present[y]].tolist()
+    disc = Markup(
+        '<circle cx="{:.1f}" cy="{:.1f}" r="{:.1f}" fill="{}" stroke="{}" stroke-width="0.8" '
+        'fill-opacity="0.9"><title>{}: {:.1f}% of the class</title></circle>'
+    )
+    drawn = [
+        disc.format(*place(point), 3 + 14 * share**0.5, ink, INK, name, 100 * share)
+        for name, ink, share, point in zip(names, group_colours(names), shares, at, strict=True)
+    ]
+    for rule, centre in centres.items():
+        if rule == "fairdd":
+            continue  # one point with cobra
+        x, up = place((centre[y] - middle) @ axes.mT)
+        far = residuals(stats, centre)[y, stats.present[y]].argmax()
+        label = "fairdd, cobra" if rule == "cobra" else rule
+        big = chosen == rule or (chosen.startswith("fairdd") and rule == "cobra")
+        line = Markup(
+            '<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" '
+            'stroke-dasharray="2 3"/>'
+        ).format(x, up, *place(at[far]), colour(rule))
+        drawn += [line, _mark(rule, x, up, 8 if big else 5, label)]
+    return Markup(
+        '<svg role="img" aria-label="{title}" width="{side}" height="{side}" '
+        'viewBox="0 0 {side} {side}" style="border:1px solid {faint};max-width:100%">{drawn}</svg>'
+    ).format(title=title, side=_SIDE, faint=FAINT, drawn=Markup().join(drawn))
+
+
+def _mark(rule: str, x: float, y: float, r: float, label: str) -> Markup:
+    """Return the mark of a target: a cross for vanilla, a square for COBRA, a ring for minimax."""
+    if rule == "vanilla":
+        mark = Markup(
+            '<path d="M{left} {top}L{right} {bottom}M{left} {bottom}L{right} {top}" '
+            'stroke="{ink}" stroke-width="{width}" fill="none">{tip}</path>'
+        )
+    elif rule == "minimax":
+        mark = Markup(
+            '<circle cx="{x:.1f}" cy="{y:.1f}" r="{ring}" fill="none" stroke="{ink}" '
+            'stroke-width="2">{tip}</circle>'
+        )
+    else:
+        mark = Markup(
+            '<rect x="{left:.1f}" y="{top:.1f}" width="{side}" height="{side}" fill="{ink}" '
+            'stroke="#fff">{tip}</rect>'
+        )
+    return mark.format(
+        **{"x": x, "y": y, "ring": r + 3, "side": 2 * r, "width": r / 2, "ink": colour(rule)},
+        **{"left": x - r, "right": x + r, "top": y - r, "bottom": y + r},
+        tip=Markup("<title>target of {}</title>").format(label),
+    )
+
+
+def targets(
+    stats: GroupStatistics,
+    centres: Mapping[str, Tensor],
+    y: int,
+    group_names: Sequence[str],
+    chosen: str = "",
+) -> Markup:
+    """Return the legend of `geometry` with the residuals as numbers.
+
+    Parameters
+    ----------
+    stats, centres, y, group_names, chosen
+        As for `geometry`.
+
+    Returns
+    -------
+    Markup
+        HTML: for each rule the largest residual of the class, whose it is, and the mean over all
+        classes of the largest residual.
+    """
+    rows = []
+    for rule, centre in centres.items():
+        if rule == "fairdd":
+            continue
+        found = residuals(stats, centre)[y]
+        everywhere = worst(stats, centre).nanmean()
+        worst_off = group_names[int(found.nan_to_num(nan=-1.0).argmax())]
+        bold = "bold" if chosen == rule or (rule == "cobra" and "fairdd" in chosen) else "normal"
+        rows.append(
+            Markup(
+                '<tr style="font-weight:{bold}"><td><svg width="20" height="20">{mark}</svg></td>'
+                '<td>{label}</td><td style="text-align:right">{worst:.2f}</td><td>{group}</td>'
+                '<td style="text-align:right">{everywhere}</td></tr>'
+            ).format(
+                bold=bold,
+                mark=_mark(rule, 10, 10, 5, rule),
+                label="fairdd, cobra" if rule == "cobra" else rule,
+                worst=float(found.nan_to_num(nan=0.0).max()),
+                group=worst_off,
+                everywhere=_number(float(everywhere)),
+            )
+        )
+    return Markup(
+        '<table style="color:{};font-size:12px;border-spacing:6px 1px">'
+        "<thead><tr><th></th><th>target of</th>"
+        '<th title="distance from the target to the group that it leaves furthest away">'
+        "worst residual</th><th>group</th>"
+        '<th title="the worst residual of each class, averaged">all classes</th></tr></thead>'
+        "<tbody>{}</tbody></table>"
+    ).format(INK, Markup().join(rows))
+
+
+def _number(value: float) -> str:
+    return "none" if value != value else f"{value:.2f}"

@@ -1,0 +1,244 @@
+"""Whatever ends a piece of work, wherever: done again, it leaves what undisturbed work leaves."""
+
+import itertools
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import cache, partial
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import nbformat
+import pytest
+import torch
+from crashing import KINDS, Outcome, Work, survive, worker
+from references import toy
+
+import fddkit as fdd
+from fddkit import cli, datasets, encoder, experts, factorial, loop, matrix, methods, report, runs
+from fddkit import worker as explorer
+from fddkit.choice import Choice
+from fddkit.encoder import EncoderSettings, encode
+from fddkit.experts import ExpertSettings, train_experts
+from fddkit.extractors import fair_extractors
+from fddkit.features import Features
+from fddkit.files import write_json
+from fddkit.projections import project
+from fddkit.records import Record
+from fddkit.sweeps import sweep
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="it forks, and looks into /proc"
+)
+KILLS = ("kill", "tear")
+SIZES = {"iterations": 2, "batch": 2, "width": 2, "depth": 2}
+#: Beside these sizes: few steps of each network, few networks.
+OWN = {
+    "dc": {"outer": 2, "inner": 1},
+    "dsa": {"outer": 2, "inner": 1},
+    "idc": {"outer": 2, "net_data": 4, "net_batch": 4},
+    "dream": {"outer": 2, "net_data": 4, "net_batch": 4, "interval": 1},
+    "cafe": {"outer": 2, "inner": 1, "watched": 2},
+    "mtt": {"student_steps": 2, "max_start": 1, "experts": 1, "expert_epochs": 2},
+}
+
+
+# --- tiny settings, in the process that the others are forked from ----------------------------
+
+
+@cache
+def small() -> None:
+    """Make whatever is called ``smoke`` smaller still, and let every step write a checkpoint."""
+    torch.set_num_threads(1)
+    for name, method in methods.METHODS.items():
+        sizes = SIZES | OWN.get(name, {})
+        method.presets["smoke"] = replace(method.presets["smoke"], **sizes)
+    full = datasets.load
+
+    @cache
+    def load(*arguments, **options):
+        train, test = full(*arguments, **options)
+        return train.subset(torch.arange(200)), test.subset(torch.arange(20))
+
+    datasets.load = matrix.load = load
+    hours = SimpleNamespace(monotonic=partial(next, itertools.count(0, 3600)))
+    loop.time = encoder.time = hours
+    matrix.time = SimpleNamespace(monotonic=lambda: 0.0)
+    report.datetime = runs.datetime = SimpleNamespace(now=lambda: datetime(2026, 1, 2))
+
+
+@cache
+def data():
+    return toy(0, torch.full((2, 2), 4))
+
+
+@cache
+def made():
+    return fdd.distill(data(), ipc=1, preset="smoke", progress=False)
+
+
+QUIET = {"preset": "smoke", "progress": False}
+
+
+def distilled(folder, method="dm", rule="vanilla", **changes):
+    out = folder / "s.safetensors"
+    fdd.distill(data(), method, rule, 1, out=out, cache=folder / "cache", **QUIET, **changes)
+
+
+def evaluated(folder):
+    s = fdd.DistilledSet.load(folder / "s.safetensors")
+    fdd.evaluate(s, data(), repeats=2, **QUIET).save(folder / "report.json")
+
+
+def saved(folder):
+    made().save(folder / "s.safetensors")
+
+
+def trained(folder, groups=False):
+    chosen = ExpertSettings(experts=2, epochs=3, batch=6, width=2, depth=2)
+    train_experts(data(), chosen, 0, groups=groups, cache=folder, progress=False)
+
+
+def extracted(folder):
+    chosen = methods.settings("smoke", "dc", extractors=2, extractor_steps=2).resolve(1, data())
+    fair_extractors(data(), chosen, 0, cache=folder, progress=False)
+
+
+def encoded(folder):
+    encode(data(), EncoderSettings(2, batch=8, width=2), 0, cache=folder, progress=False)
+
+
+def projected(folder):
+    none = torch.zeros(9, dtype=torch.long)
+    points = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
+    project(Features(points, none, none, none, ("a",), ("0",), ("0",)), cache=folder)
+
+
+def commanded(words, folder):
+    return cli.main(words.split())
+
+
+def crossed(folder):
+    matrix.matrix(
+        methods=["dm", "mtt"], rules=["vanilla", "cobra"], seeds=1, repeats=1, ipc=1,
+        preset="smoke", folder=folder / "matrix", progress=False,
+    )  # fmt: skip
+
+
+def combined(folder):
+    factorial.factorial(data(), data(), ipc=1, seeds=1, folder=folder / "factorial", **QUIET)
+
+
+def explored(folder, **choice):
+    link = SimpleNamespace(send=lambda *_, **__: None, obey=lambda: None, due=lambda: True)
+    choice = Choice(ipc=1, preset="smoke", **choice)
+    explorer._work(link, explorer.Order(choice, "data", str(folder / "explore"), 1))
+
+
+def recorded(folder):
+    """Two runs that the report shows."""
+    for ipc in (1, 2):
+        values, here = {"ipc": ipc}, folder / "reports" / "tiny" / f"ipc{ipc}"
+        (here / "figures").mkdir(parents=True)
+        Record(
+            "tiny", "Tiny", values, {"ipc": 1}, {}, "2026-01-02", 1.0, "finished", None, "ab" * 32
+        ).save(here)
+        write_json(here / "metrics.json", {"numbers": {"twice": 2 * ipc}})
+
+
+def shown(folder):
+    import matplotlib.figure
+
+    current = fdd.experiments.Current(folder / "run", {})
+    current.metrics({"numbers": {"one": 1}})
+    for name in ("a", "b"):
+        current.figure(matplotlib.figure.Figure((1, 1)), name, "Nothing.")
+    current.metrics({"numbers": {"two": 2}})
+
+
+def foreign(folder):
+    pixels = torch.rand(10, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.save({"data": [[pixels, torch.arange(10)]]}, folder / "theirs.pt")
+
+
+def notebook(folder):
+    """A notebook that distils a set, as one does."""
+    code = """\
+import os, pathlib
+import fddkit as fdd
+run = fdd.experiments.current()
+run.metrics({"numbers": {"ten times": 10 * ipc}})
+"""
+    cells = [
+        nbformat.v4.new_markdown_cell("# Tiny"),
+        nbformat.v4.new_code_cell("ipc = 1", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(code),
+    ]
+    for i, cell in enumerate(cells):
+        cell["id"] = f"cell{i}"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "tiny.ipynb")
+
+
+def ran(folder):
+    assert runs.run("tiny.ipynb", {"ipc": 2}, progress=False).status == "finished"
+
+
+def swept(folder):
+    ended = sweep("tiny.ipynb", {"ipc": [1, 2]}, progress=False)
+    assert [one.status for one in ended] == ["finished", "finished"]
+
+
+# --- what is ended ------------------------------------------------------------------------------
+
+DISTIL = "distill --dataset digits --preset smoke --ipc 1 --out s.safetensors --images images"
+IMPORT = "import theirs.pt --dataset digits --out s.safetensors"
+RULES = {method: ("vanilla", "cobra", "fairdd") for method in methods.METHODS}
+RULES |= {"dm": ("vanilla", "cobra", "kde"), "dsa": ("vanilla", "cobra", "minimax")}
+RULES |= {"idc": ("vanilla", "cobra", "df"), "mtt": ("vanilla", "cobra")}
+
+WORKS = {
+    f"{method} {rule}": Work(partial(distilled, method=method, rule=rule))
+    for method, rules in RULES.items()
+    for rule in rules
+}
+WORKS |= {
+    "dm with warm-up": Work(partial(distilled, warmup=2)),
+    "dc from fair extractors": Work(
+        partial(distilled, method="dc", extractor="fair", extractors=2, extractor_steps=2)
+    ),
+    "random": Work(partial(distilled, method="random")),
+    "whole": Work(partial(distilled, method="whole")),
+    "experts": Work(trained),
+    "experts of groups": Work(partial(trained, groups=True)),
+    "extractors": Work(extracted),
+    "encoder": Work(encoded),
+    "projection": Work(projected),
+    "evaluation": Work(evaluated, saved),
+    "metrics and figures": Work(shown),
+    # how long a set took is not known where it was killed before that was written
+    "matrix": Work(crossed, may_lack=("matrix/*.seconds",)),
+    "factorial": Work(combined),
+    "explorer": Work(explored),
+    "explorer's baseline": Work(partial(explored, method="random")),
+    "report": Work(lambda folder: report.build(folder / "reports"), recorded),
+    "fddkit distill": Work(partial(commanded, DISTIL)),
+    "fddkit import": Work(partial(commanded, IMPORT), foreign),
+}
+KERNELS = {
+    "run": Work(ran, notebook, others=True),
+    "sweep": Work(swept, notebook, others=True),
+}
+
+
+def explore(name: str, kinds, most=None) -> Outcome:
+    small()
+    return survive((WORKS | KERNELS)[name], kinds, most)
+
+
+@pytest.fixture(scope="module")
+def one():
+    with worker() as pool:
+        yield pool
