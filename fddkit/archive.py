@@ -11,7 +11,7 @@ from .catalogue import CATALOGUE
 from .choice import Choice
 from .errors import FddkitError
 from .fairness import FairnessReport
-from .reading import clip, conform, read_json
+from .reading import FILE_NAME, clip, conform, is_file, read_json
 from .records import Record
 
 METRICS = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
@@ -149,7 +149,7 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
             report.config["preset"],
             {name: getattr(report.shown, name).to_dict() for name in METRICS},
             path,
-            out if out.is_file() else None,
+            out if is_file(out) else None,
         )
 
 
@@ -186,7 +186,8 @@ def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> I
         whole = [one for one in both if all(_is_number(v) for v in one.values())]
         if not whole:
             continue
-        out = folder / f"{rule}-seed{given.get('seed', 0)}.safetensors"
+        name = f"{rule}-seed{given.get('seed', 0)}.safetensors"
+        out = folder / name if FILE_NAME.fullmatch(name) else None
         yield Finished(
             given["dataset"],
             given.get("gap"),
@@ -197,7 +198,7 @@ def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> I
             given.get("preset", "quick"),
             whole[0],
             folder,
-            out if out.is_file() else None,
+            out if out and is_file(out) else None,
         )
 
 

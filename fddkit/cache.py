@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,9 +14,12 @@ from torch import Tensor
 from .errors import Damaged
 from .files import digest, keep_whole, remove
 from .locks import locked
-from .reading import is_file
+from .reading import clip, is_file
 from .tensors import Kind, read_tensors, write_tensors
 
+#: What torch and Python raise where tensors do not fit.
+MISFITS = (KeyError, IndexError, TypeError, ValueError, RuntimeError)
+T = TypeVar("T")
 _PACKAGE = Path(__file__).parent
 
 
@@ -126,6 +129,7 @@ def cached(
     kind: Kind,
     identity: Mapping[str, Any],
     compute: Callable[[Path], dict[str, Tensor]],
+    sizes: Mapping[str, int] | None = None,
 ) -> tuple[dict[str, Tensor], str]:
     """Return what lies at a path, or compute it and leave it there for others.
 
@@ -140,6 +144,8 @@ def cached(
     compute : callable
         ``compute(part)`` returns the tensors; ``part`` is where it may keep checkpoints, which
         are removed in the end.
+    sizes : mapping of str to int, optional
+        See `fddkit.tensors.read_tensors`.
 
     Returns
     -------
@@ -154,26 +160,33 @@ def cached(
         If the folder takes no files. One that holds the file already need not.
     """
     if is_file(path) and not os.access(path.parent, os.W_OK):
-        return _found(path, kind, identity)
+        return _found(path, kind, identity, sizes)
     with locked(path):
         part = path.with_name(path.name + ".part")
-        found = keep_whole(path, lambda path: _found(path, kind, identity))
+        found = keep_whole(path, lambda path: _found(path, kind, identity, sizes))
         if found is not None:
             remove(part)  # of a process that was killed before it came to this
             return found
         write_tensors(path, kind, compute(part), {"identity": dict(identity)})
         remove(part)
-        return _found(path, kind, identity)
+        return _found(path, kind, identity, sizes)
 
 
-def _found(path: Path, kind: Kind, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], str]:
-    tensors, header = read_tensors(path, kind)
+def _found(
+    path: Path, kind: Kind, identity: Mapping[str, Any], sizes: Mapping[str, int] | None
+) -> tuple[dict[str, Tensor], str]:
+    tensors, header = read_tensors(path, kind, sizes)
     if header.get("identity") != identity:
         raise Damaged(f"{path} is not what its name says", "remove it, and it is made anew")
     return tensors, header.get("sha256", "")
 
 
-def resumed(part: Path, kind: Kind, identity: Mapping[str, Any]) -> dict[str, Tensor] | None:
+def resumed(
+    part: Path,
+    kind: Kind,
+    identity: Mapping[str, Any],
+    take: Callable[[dict[str, Tensor]], T] = lambda tensors: tensors,
+) -> T | None:
     """Return the checkpoint of a computation; None where there is none that can be used.
 
     Parameters
@@ -184,11 +197,20 @@ def resumed(part: Path, kind: Kind, identity: Mapping[str, Any]) -> dict[str, Te
         What it is.
     identity : mapping
         Of the computation.
+    take : callable, optional
+        Takes the tensors up, and raises an exception of `MISFITS` where they do not fit.
 
     Returns
     -------
-    dict of str to Tensor, or None
-        A damaged checkpoint is set aside.
+    object
+        What ``take`` returns; None, too, for a damaged checkpoint, which is set aside.
     """
-    found = keep_whole(part, lambda path: _found(path, kind, identity))
-    return None if found is None else found[0]
+
+    def load(path: Path) -> T:
+        tensors = _found(path, kind, identity, None)[0]
+        try:
+            return take(tensors)
+        except MISFITS as error:
+            raise Damaged(f"{path} does not fit ({clip(error)})", kind.advice) from error
+
+    return keep_whole(part, load)

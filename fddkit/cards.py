@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .errors import FddkitError
-from .reading import FILE_NAME, conform, read_json
+from .reading import FILE_NAME, conform, is_file, read_json
 from .records import Record, is_active
 
 STATUS = ("finished", "failed", "running", "interrupted")
@@ -39,6 +39,7 @@ def card(folder: Path, reports: Path) -> dict[str, Any]:
     except FddkitError as error:
         problems.append(str(error))
         found = {}
+    problems += [f"{title}: {line}" for title, line in _dictionary(found, "doubts").items()]
     status = record.status
     if status == "running" and not is_active(folder):
         status = "interrupted"
@@ -136,13 +137,13 @@ def _figures(folder: Path, reports: Path) -> list[dict[str, Any]]:
         if not FILE_NAME.fullmatch(name):  # would lead out of the folder
             continue
         png, pdf = (folder / "figures" / f"{name}.{kind}" for kind in ("png", "pdf"))
-        if png.is_file():
+        if is_file(png):
             shown.append(
                 {
                     "caption": caption,
                     "name": name,
                     "png": _url(png, reports),
-                    "pdf": _url(pdf, reports) if pdf.is_file() else "",
+                    "pdf": _url(pdf, reports) if is_file(pdf) else "",
                     "size": _size(png),
                 }
             )

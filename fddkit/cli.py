@@ -25,10 +25,12 @@ where to start:
   fddkit run 00_start_here     one notebook, into reports/
   fddkit report                a page of every run: reports/index.html
   fddkit datasets              the data sets, and which are on this disk
+  fddkit check                 whether all that lies in this folder is whole
 
-exit status: 0 done, 1 a notebook failed or the machine lacks memory, 2 a mistake in
-the command, 70 a fault of fddkit (FDDKIT_DEBUG=1 shows the traceback), 130 interrupted,
-143 ended by SIGTERM (the same command goes on from there), 141 output no longer read
+exit status: 0 done, 1 a notebook or cell failed, a file is damaged or the machine lacks
+memory, 2 a mistake in the command, 3 a distilled set diverged, 70 a fault of fddkit
+(FDDKIT_DEBUG=1 shows the traceback), 130 interrupted, 143 ended by SIGTERM (the same
+command goes on from there), 141 output no longer read
 """,
     "datasets": """\
 examples:

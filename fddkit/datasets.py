@@ -13,7 +13,18 @@ from .catalogue import CATALOGUE, DatasetInfo
 from .errors import FddkitError, unknown
 from .grouped import GroupedDataset
 from .options import check_number, numbers, resolve
+from .reading import clip, conform
 
+_INFO = {
+    "dataset": str,
+    "br?": float,
+    "seed?": int,
+    "gap?": (int, None),
+    "offset?": float,
+    "proportions?": ([float], None),
+}
+_OURS = ("name", "root", "download")  # arguments of `load` that no file decides
+_LONGEST = 400  # characters of one argument
 _GAP_BR = 0.8  # COBRA's SKEW in the experiments with GAP
 
 
@@ -192,7 +203,7 @@ def reload(
     Raises
     ------
     FddkitError
-        If ``info`` is empty (own arrays, a subset), or as in `load`.
+        If ``info`` is empty (own arrays, a subset), says something else, or as in `load`.
     """
     if "dataset" not in info:
         raise FddkitError(
@@ -200,6 +211,16 @@ def reload(
             "loaded again; pass the GroupedDataset itself"
         )
     arguments = {key: value for key, value in info.items() if key not in ("dataset", "split")}
+    try:
+        conform(dict(info), _INFO, "it")
+        for name, value in info.items():
+            if name in _OURS or len(name) > _LONGEST or len(repr(value)) > _LONGEST:
+                raise ValueError(f"{clip(name, 40)} is no argument of a data set")
+    except ValueError as error:
+        raise FddkitError(
+            f"what the set says of its data is nothing that can be loaded ({clip(error)}); "
+            "pass the GroupedDataset itself"
+        ) from error
     return load(info["dataset"], root=root, **arguments)
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -162,11 +163,23 @@ class DistilledSet:
         -------
         Tensor
             float32 [M, C, H, W] in [0, 1]; what the optimisation drove outside is clipped.
+
+        Raises
+        ------
+        FddkitError
+            If a whitening cannot be undone.
         """
         if self.images.dtype == torch.uint8:
             return self.images.float() / 255
-        seen = self.images if self.whitening is None else self.whitening.invert(self.images)
+        seen = self.images if self.whitening is None else self._unwhitened()
         return (seen * self._channels(self.std) + self._channels(self.mean)).clamp(0, 1)
+
+    def _unwhitened(self) -> Tensor:
+        with suppress(torch.linalg.LinAlgError):
+            seen = self.whitening.invert(self.images)
+            if seen.isfinite().all():
+                return seen
+        raise FddkitError(f"the whitening of {self!r} cannot be undone; take another set")
 
     def to_dataset(self) -> TensorDataset:
         """Return a torch data set of (normalised image, class), for any training code.
@@ -286,6 +299,8 @@ class DistilledSet:
         tensors, header = read_tensors(path, SET)
         names = ("mean", "std", "target_names", "group_names")
         whitening = [tensors.pop(f"whitening.{name}", None) for name in Whitening._fields]
+        if len({part is None for part in whitening}) > 1:
+            raise Damaged(f"{path} holds half a whitening", SET.advice)
         loaded = cls(
             **tensors,
             **{name: tuple(header[name]) for name in names},
@@ -296,7 +311,7 @@ class DistilledSet:
             lr=header.get("lr"),
             sources=header.get("sources", {}),
             health=header.get("health", {}),
-            whitening=Whitening(*whitening) if all(t is not None for t in whitening) else None,
+            whitening=None if whitening[0] is None else Whitening(*whitening),
         )
         try:
             loaded._check()
@@ -311,21 +326,29 @@ class DistilledSet:
         n = len(self.images)
         if self.images.ndim != 4 or self.target.shape != (n,) or self.group.shape != (n,):
             raise ValueError("images, target and group differ in length")
+        if not self.images.numel() or self.images.shape[1] not in (1, 3):
+            raise ValueError(f"images of shape {list(self.images.shape)} cannot be shown")
         if n and not 0 <= int(self.target.min()) <= int(self.target.max()) < len(self.target_names):
             raise ValueError("a target has no name")
         if n and not -1 <= int(self.group.min()) <= int(self.group.max()) < len(self.group_names):
             raise ValueError("a group has no name")
-        if not len(self.mean) == len(self.std) == self.images.shape[1] or min(self.std) <= 0:
+        if not len(self.mean) == len(self.std) == self.images.shape[1]:
             raise ValueError("mean and std do not fit the channels")
+        if not all(0 <= x <= 1 for x in self.mean) or not all(1e-6 <= x <= 1 for x in self.std):
+            raise ValueError("mean and std are not of pixels from 0 to 1")
         if isinstance(self.factor, bool) or not isinstance(self.factor, int) or self.factor < 1:
             raise ValueError("the factor is not a positive integer")
+        if self.factor > min(self.images.shape[2:]):
+            raise ValueError(f"no image holds {self.factor} others side by side")
         if self.factor > 1 and not self.images.is_floating_point():
             raise ValueError("several images in one must be normalised")
         if self.lr is not None and not 0 < self.lr < float("inf"):
             raise ValueError("the learnt step size is not positive")
         size = self.images.shape[1:].numel()
-        if self.whitening is not None and self.whitening.matrix.shape != (size, size):
-            raise ValueError("the whitening does not fit the images")
+        if self.whitening is not None:
+            shapes = [tuple(part.shape) for part in self.whitening]
+            if shapes != [(size,), (size, size)]:
+                raise ValueError("the whitening does not fit the images")
 
 
 def _same_as(path: Path, content: bytes) -> None:

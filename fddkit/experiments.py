@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from . import files
+from . import files, health
 from .errors import FddkitError
 from .fairness import FairnessReport
 from .notebooks import read
@@ -215,7 +215,9 @@ class Current:
                     shown = f"{mean} {interval}" if interval != "-" else mean
                     row[f"{where}{name}"] = f"{shown} floor {floor}" if floor else shown
             rows.append(row)
-        self.metrics({"numbers": numbers, "tables": {"Accuracy and fairness (%)": rows}})
+        kept = {"numbers": numbers, "tables": {"Accuracy and fairness (%)": rows}}
+        told = {title: health.sentence(r.config.get("health", {})) for title, r in named.items()}
+        self.metrics({**kept, "doubts": {title: line for title, line in told.items() if line}})
         return pd.DataFrame(rows).set_index("trained on")
 
 

@@ -45,6 +45,7 @@ _SHAPE = {
     "sets": ([int], None),
     "counterfactual": (dict, None),
 }
+_MOST_REPEATS, _MOST_CELLS = 2000, 10_000  # of a file: what it takes to sum up grows with them
 _HEADER = ("mean", "std", "95% interval", "noise floor")
 
 
@@ -100,6 +101,8 @@ class FairnessReport:
         size = self.counts.sum(-1)
         if (self.counts < 0).any() or (size != size[0]).any() or not size.any():
             raise FddkitError("counts must be of the same test images in every repeat")
+        if self.counts.sum(dtype=float) > 2**53:  # beyond it sums are not exact
+            raise FddkitError("counts are larger than any test; give the number of images")
 
     @property
     def shown(self) -> "FairnessReport":
@@ -270,7 +273,7 @@ class FairnessReport:
         for name, axis in (("group_names", 1), ("target_names", 2)):
             if len(data["config"].get(name, range(counts.shape[axis]))) != counts.shape[axis]:
                 raise ValueError(f"config.{name} does not fit its counts")
-        return cls(
+        found = cls(
             counts,
             data["networks"],
             data["config"],
@@ -278,6 +281,10 @@ class FairnessReport:
             None if paired is None else cls._from_dict(paired),
             data["sets"],
         )
+        cells = len(set(found.networks)) * counts[0, ..., 0].size
+        if len(counts) > _MOST_REPEATS or cells > _MOST_CELLS:
+            raise ValueError(f"it has {len(counts):,} repeats and {cells:,} cells")
+        return found
 
     def _rows(self) -> list[tuple[str, ...]]:
         """Return the table's rows: name, mean, std, interval, noise floor."""
@@ -287,14 +294,14 @@ class FairnessReport:
             for test, one in (("", report), (" (counterfactual)", report.counterfactual)):
                 for metric in ("accuracy", "deo_m", "deo_a") if one else ():
                     title = metric.replace("deo_m", "DEO_M").replace("deo_a", "DEO_A") + test
-                    title = f"{name}: {title}" if len(reports) > 1 else title
+                    title = f"{clip(name, 40)}: {title}" if len(reports) > 1 else title
                     rows.append((title, *getattr(one, metric).cells()))
         return rows
 
     def _notes(self) -> list[str]:
         """Return the sentences around the table: what was measured, and what was left out."""
         repeats, groups, classes, _ = self.counts.shape
-        which = ", ".join(dict.fromkeys(self.networks))
+        which = clip(", ".join(dict.fromkeys(self.networks)))
         several = f" on {len(set(self.sets))} training sets" if self.sets else ""
         notes = [
             f"{repeats} network{'s' * (repeats > 1)} ({which}){several}; tested on "
@@ -307,10 +314,10 @@ class FairnessReport:
         ]
         unwell = health.sentence(self.config.get("health", {}))
         if unwell:
-            notes.append(unwell)
+            notes.append(clip(unwell, 600))
         if cells:
             more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
-            notes.append(f"left out, no test image: {', '.join(cells[:5])}{more}")
+            notes.append(f"left out, no test image: {clip(', '.join(cells[:5]), 200)}{more}")
         return notes
 
     def __str__(self) -> str:

@@ -11,9 +11,9 @@ VERDICTS = {
     "doubtful": "look at the images before they are used",
     "diverged": "the images are of no use",
 }
-# how often the root mean square of the real images; `reports/measured/health.py` has what sound
-# runs reach
-_FAR, _LOST = 4.0, 20.0
+# times the root mean square of the real images; `reports/measured/health-digits.json` has what
+# runs reach (see health.py beside it)
+_FAR, _LOST = 10.0, 100.0
 _WORSE = 10.0  # times the loss at the beginning
 _LEAST = 10  # losses that have a course
 

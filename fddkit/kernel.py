@@ -5,9 +5,11 @@ import html
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +112,16 @@ class _Engine(Engine):
                     cleanup_kc=True,
                 )
             finally:
+                _end_group(manager)
                 _close_loop()
+
+
+def _end_group(manager: _Manager) -> None:
+    """End what the notebook has started, which a kernel that was killed could not end itself."""
+    group = getattr(manager.provisioner, "pgid", None)
+    if group:  # the kernel is the leader of a session of its own
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def _close_loop() -> None:
@@ -119,10 +130,7 @@ def _close_loop() -> None:
         asyncio.get_running_loop()  # the caller's own, in a notebook
     except RuntimeError:
         loop = ensure_event_loop()
-        waiting = asyncio.all_tasks(loop)  # there are some where the notebook was interrupted
-        for task in waiting:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+        loop.set_exception_handler(lambda *_: None)  # of what an interruption leaves in it
         loop.close()
 
 

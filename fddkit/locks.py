@@ -38,19 +38,28 @@ def locked(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
         If another process holds the file and ``wait`` is false, or the folder takes no files.
     """
     path = Path(path)
-    marker = path.with_name(f".{path.name}.lock")
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(marker)
-        _acquire(lock, path, wait)
-    except (OSError, ValueError) as error:
-        raise cannot_write(path, error) from error
-    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _acquire(lock, path, wait)
+        except FddkitError:  # is a ValueError, too
+            raise
+        except (OSError, ValueError) as error:
+            raise cannot_write(path, error) from error
         tidy(path)
         yield
     finally:
-        with suppress(OSError):  # whoever waits for it sees that the name is gone and starts anew
-            marker.unlink()
+        _free(lock)
+
+
+def _free(lock: FileLock) -> None:
+    """Remove and release a lock, if it is held, also where an interrupt comes between."""
+    try:
+        if lock.is_locked:
+            with suppress(OSError):  # whoever waits for it sees that the name is gone
+                os.unlink(lock.lock_file)
+    finally:
         lock.release()
 
 

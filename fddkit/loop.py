@@ -170,10 +170,15 @@ class Run:
         images, momentum = (tensors[name].to(device) for name in ("images", "momentum"))
         if images.shape != self.now.images.shape:
             raise ValueError(f"its images have the shape {list(images.shape)}")
-        if not (step == len(losses) == 0 or 0 < len(losses) <= step <= self.total):
+        networks, steps = divmod(step, self.matching.per_network)  # of which some end early
+        if not networks + steps <= len(losses) <= step <= self.total:
             raise ValueError(f"it has {len(losses)} losses at step {step} of {self.total}")
         extra = {k.removeprefix("extra."): x for k, x in tensors.items() if k.startswith("extra.")}
         self.matching.load(extra, step)
+        again = self.matching.state()
+        same = again.keys() == extra.keys()
+        if not (same and all(torch.equal(again[name].cpu(), x) for name, x in extra.items())):
+            raise ValueError("it holds a state that such a run does not have")
         self.losses = losses
         self.now = _State(step, images, momentum, len(losses), extra)
         self._note(header.get("versions") or self.versions)

@@ -235,7 +235,8 @@ class MTT(Matching):
 
     def load(self, state: dict[str, Tensor], step: int) -> None:
         """See `Matching.load`."""
-        self._alpha = tuple(state["alpha"].tolist()[:2])  # some have a third, of no use
+        value, velocity, *_ = state["alpha"].tolist()  # older ones hold the last slope as well
+        self._alpha = value, velocity
         self._slopes.clear()
 
     def finish(self, result: DistilledSet) -> DistilledSet:

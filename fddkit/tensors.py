@@ -65,14 +65,19 @@ class Kind:
     tensors: Mapping[str, Array]
     header: Mapping[str, Any] = field(default_factory=dict)
 
-    def check(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    def check(
+        self,
+        tensors: Mapping[str, Tensor],
+        header: Mapping[str, Any],
+        sizes: Mapping[str, int] | None = None,
+    ) -> None:
         """Raise ValueError where the parts of a file are not what its readers rely on."""
         conform(header, self.header, "its header")
-        sizes: dict[str, int] = {}
+        sizes = dict(sizes or {})
         for name, array in self.tensors.items():
             if name not in tensors and not array.optional and not name.endswith("*"):
                 raise ValueError(f"it has no {name}")
-        for name, tensor in tensors.items():
+        for name, tensor in sorted(tensors.items()):  # a file has them in another order
             array = self._array(name)
             if array is None:
                 raise ValueError(f"{clip(name, 40)!r} does not belong in it")
@@ -175,7 +180,9 @@ def write_tensors(
     return Path(path)
 
 
-def read_tensors(path: str | os.PathLike, kind: Kind) -> tuple[dict[str, Tensor], dict]:
+def read_tensors(
+    path: str | os.PathLike, kind: Kind, sizes: Mapping[str, int] | None = None
+) -> tuple[dict[str, Tensor], dict]:
     """Read a file that `write_tensors` wrote, and see that it is whole.
 
     Parameters
@@ -184,6 +191,8 @@ def read_tensors(path: str | os.PathLike, kind: Kind) -> tuple[dict[str, Tensor]
         The file.
     kind : Kind
         What it should be.
+    sizes : mapping of str to int, optional
+        Those of the sizes which the kind names that are known.
 
     Returns
     -------
@@ -206,9 +215,13 @@ def read_tensors(path: str | os.PathLike, kind: Kind) -> tuple[dict[str, Tensor]
         tensors = load(data)
         if header["format"] > 1 and header["sha256"] != seal(tensors, header):
             raise ValueError("its content is not what was written")
-        kind.check(tensors, header)
+        kind.check(tensors, header, sizes)
     except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
         raise _damaged(path, kind, error) from error
+    except MemoryError as error:
+        raise FddkitError(
+            f"cannot read {path}: there is no memory for its tensors; free some"
+        ) from error
     return tensors, header
 
 
@@ -302,6 +315,8 @@ def _header(data: bytes, path: str | os.PathLike, kind: Kind | None) -> dict:
         conform(outer, {"__metadata__": {"fddkit": str}}, "its first part")
         header = parse_json(outer["__metadata__"]["fddkit"], "its header")
         conform(header, {"format": int}, "its header")
+        if header["format"] < 1:
+            raise ValueError(f"there is no format {header['format']:g}")
         if header["format"] > 1:
             conform(header, {"kind": str, "sha256": str}, "its header")
     except (ValueError, struct.error) as error:

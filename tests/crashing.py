@@ -9,6 +9,7 @@ Each is a process of its own, which is killed, and the same work is then done by
 It takes one process without threads, from which the others are forked: `worker` starts it.
 """
 
+import io
 import json
 import multiprocessing
 import os
@@ -22,12 +23,12 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import fddkit
 from fddkit.processes import end_with
@@ -211,6 +212,7 @@ class _Survival:
 
     def undisturbed(self) -> dict[str, Sequence[int]]:
         """Do the work twice undisturbed, and return where it can be ended."""
+        self.warm()
         self.fresh()
         status = self.run(None)
         self.wanted = tree(self.folder)
@@ -253,6 +255,14 @@ class _Survival:
             self.known[state] = [*wrong, *self.differences(tree(self.folder))]
         return self.known[state]
 
+    def warm(self) -> None:
+        """Do the work here, so that what is imported and compiled on the way is so once."""
+        if self.work.others:
+            return  # it would leave threads behind
+        self.fresh()
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), self.inside():
+            self.work.do(self.folder)
+
     def fresh(self) -> None:
         """Lay the folder out as it is before the work."""
         if self.folder.exists():
@@ -283,27 +293,40 @@ class _Survival:
                 os._exit(status)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Work in the folder, with whatever a process may choose a place for."""
+        own = {"TMPDIR": str(self.folder / "tmp"), "FDDKIT_CACHE": str(self.folder / "own cache")}
+        with patch.dict(os.environ, own), patch("tempfile.tempdir", own["TMPDIR"]):
+            with chdir(self.folder), warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)
+                yield
+
     def within(self, ending: Ending | None, watched: bool) -> int:
-        os.chdir(self.folder)
+        """Do the work in this process, which is to end with what this returns."""
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        tempfile.tempdir = str(self.folder / "tmp")
-        os.environ |= {"TMPDIR": tempfile.tempdir, "FDDKIT_CACHE": str(self.folder / "own cache")}
-        warnings.simplefilter("error", UserWarning)
-        do = partial(self.work.do, self.folder)
+        with self.inside():
+            return self.done(ending, watched)
+
+    def done(self, ending: Ending | None, watched: bool) -> int:
+        def do() -> int:
+            status = self.work.do(self.folder)
+            return status if isinstance(status, int) else 0
+
         if ending is None and not watched:
-            return do() or 0
+            return do()
         watch = _Watch(self.folder, ending, look=watched)
         try:
             status = watch.over(do)
         except KeyboardInterrupt:
             if ending is None or not KINDS[ending.kind].same:
                 raise
-            return do() or 0
+            return do()
         if watched:
             self.notes.write_text(json.dumps([watch.names, watch.torn, watch.calls, watch.steps, watch.unseen]))
-        return status or 0
+        return status
 
     def differences(self, found: Tree) -> list[str]:
         """Return how files differ from those of undisturbed work."""

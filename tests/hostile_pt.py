@@ -424,21 +424,24 @@ def scalar(kind: Ops, data: bytes, old: bool = True) -> Ops:
     return call(f"numpy.{'core' if old else '_core'}.multiarray:scalar", kind, text(data))
 
 
-def crash(address: int = 0x4141414141) -> Ops:
-    """Return a number of NumPy's that counts one reference more at an address."""
-    inner = build(dtype("f8"), state(1, ("a",), {"a": (dtype("O"), 0)}))
-    return scalar(dtype([("a", inner)], False), struct.pack("<Q", address))
+def crash() -> Ops:
+    """Return a number of NumPy's whose dtype is forged: making it ends the process."""
+    inner = build(dtype("f8"), state(32, ("a",), {"a": (dtype("O"), 0)}))
+    return scalar(dtype(("V8", inner), False), bytes(8))
 
 
 def numpy_files(rng: random.Random) -> Iterator[Hostile]:
     eight = struct.pack("<Q", 0x4141414141)
     array = call("numpy.core.multiarray:_reconstruct", name("numpy:ndarray"), (0,), b"b")
+    owned = build(dtype("f8"), state(1, ("a",), {"a": (dtype("O"), 0)}))
+    confused = build(dtype("f8"), state(1, ("a",), {"a": (text(b"AAAAAAAA"), 0)}))
     values = {
-        "reference": crash(),
-        "reference-0": crash(0),
+        "crash": crash(),
+        "nested": scalar(dtype([("a", owned)], False), eight),
+        "confused": scalar(dtype([("a", confused)], False), eight),
         "object": scalar(dtype("O"), eight),
         "object-8": scalar(dtype("O8"), eight, old=False),
-        "void": scalar(dtype("V6000000000"), b""),
+        "void": call("numpy.core.multiarray:scalar", dtype("V1500000000")),
         "text": scalar(dtype("U1500000000"), b""),
         "short": scalar(dtype("f8"), b"1234"),
         "long": scalar(dtype("f4"), eight),

@@ -162,7 +162,7 @@ class Harness:
             finally:
                 os._exit(99)
         os.close(into)
-        begun = Told(numbers[0], plan[numbers[0]][0].name)
+        begun = Told(numbers[0], plan[numbers[0]][0].name, outcome="begun")
         with open(out, "rb") as lines:
             waiting = bytearray()
             while True:
@@ -180,7 +180,7 @@ class Harness:
             if not ready:
                 os.kill(child, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if begun.outcome == "begun" or status:
+        if begun.outcome == "begun":
             begun.outcome = FAULT
             how = signal.Signals(-status).name if status < 0 else f"status {status}"
             begun.fault = (
@@ -195,7 +195,7 @@ class Harness:
         most = pages * resource.getpagesize() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        noise = tempfile.TemporaryFile(dir=self.folder)
+        noise = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 (to the end)
         for number in (1, 2):
             os.dup2(noise.fileno(), number)
 
@@ -216,6 +216,8 @@ class Harness:
                 one.outcome = self.judge(reader, mutant, folder)
             except Fault as fault:
                 one.outcome, one.fault = FAULT, str(fault)
+            except Exception as error:
+                one.outcome, one.fault = FAULT, f"the harness itself: {_where(error)}"
             one.seconds = time.process_time() - began
             shutil.rmtree(folder.parent)
             for stream in (sys.stdout, sys.stderr):
@@ -235,7 +237,9 @@ class Harness:
             If that is something which may not be.
         """
         path = reader.lay_out(folder, mutant)
-        before = {one: trace(one) for one in folder.rglob("*")}
+        before = {path: trace(path)}
+        files = (one for one in folder.rglob("*") if path not in one.parents and one.is_file())
+        before |= {one: trace(one) for one in files}
         handles = set(os.listdir("/proc/self/fd"))
         value = used = error = None
         read = False
@@ -253,10 +257,10 @@ class Harness:
             raise Fault("leaves a file open")
         _look_at(caught, path)
         if error is not None:
-            wrong = unfit(error, path, named=not read)
+            wrong = unfit(error, path, named=not (read or (reader.works and mutant.forged)))
             if wrong:
                 raise Fault(f"its message {wrong}")
-        aside = self._kept(reader, mutant, path, before, caught)
+        aside = self._kept(reader, mutant, path, before, caught, value)
         if error is not None:
             if aside:
                 raise Fault(f"set aside, and yet refused: {error[:200]}")
@@ -272,10 +276,10 @@ class Harness:
                 raise Fault(f"was taken, and {wrong}")
         return "set aside, made anew" if aside else "taken, the same" if same else "taken, sound"
 
-    def _kept(self, reader, mutant, path, before, caught) -> bool:
+    def _kept(self, reader, mutant, path, before, caught, value) -> bool:
         """See that nothing is lost, and return whether the mutant was set aside."""
         for one, was in before.items():
-            if one != path and path not in one.parents and trace(one) != was:
+            if one != path and one.suffix not in reader.renewed and trace(one) != was:
                 raise Fault(f"{one.name} has changed")
         if trace(path) == before[path]:
             return False
@@ -286,6 +290,8 @@ class Harness:
             if not any(f"is kept as {new[0].name}" in str(one.message) for one in caught):
                 raise Fault("set aside without a warning")
             return True
+        if reader.works and mutant.forged and value is None:
+            return False  # it was gone on from, and that went wrong
         if reader.lost(path.parents[reader.file.count("/")], mutant.data):
             raise Fault("is gone, or something else is in its place")
         return False

@@ -145,8 +145,9 @@ _LARGE = (
 
 def _nodes(value, path=()):
     """Yield the path of every node but the root."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, one in inner if isinstance(value, dict | list) else ():
+    if not isinstance(value, dict | list):
+        return
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
         yield (*path, key)
         if isinstance(one, dict | list):
             yield from _nodes(one, (*path, key))

@@ -7,7 +7,7 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ import fddkit as fdd  # before torch: it sets how OpenMP's threads wait
 import mutations  # isort: skip
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from references import toy
 
 from fddkit import archive, cli, encoder, experiments, experts, matrix, notebooks, report
@@ -67,8 +68,10 @@ class Reader:
         How often it is asked.
     keys : tuple of str
         Entries of its header that are altered more often.
-    loud : bool
-        Whether it may write to the standard streams.
+    works : bool
+        Whether it computes something from the file at once, of which a message may be, too.
+    renewed : tuple of str
+        Suffixes of the other files that it may replace.
     """
 
     name: str
@@ -83,7 +86,8 @@ class Reader:
     lost: Callable[[Path, bytes | None], bool] = lambda folder, data: True
     weight: int = 10
     keys: tuple[str, ...] = ()
-    loud: bool = False
+    works: bool = False
+    renewed: tuple[str, ...] = ()
 
     @cached_property
     def data(self) -> bytes:
@@ -142,7 +146,7 @@ def _shown(text: str, what: str) -> str | None:
     return wrong and f"its {what} {wrong}"
 
 
-# --- sets -----------------------------------------------------------------------------------------
+# --- sets ---------------------------------------------------------------------------------------
 
 
 def _use_set(folder: Path, s: DistilledSet) -> Any:
@@ -189,7 +193,7 @@ def _use_report(_: Path, one: FairnessReport) -> tuple:
     return one.to_dict(), str(one), one._repr_html_(), pooled, list(one.by_network())
 
 
-# --- checkpoints ----------------------------------------------------------------------------------
+# --- checkpoints --------------------------------------------------------------------------------
 
 TOY = {
     "dm": {"iterations": 4, "batch": 4, "width": 4, "lr": 1.0},
@@ -227,10 +231,8 @@ def _checkpoint(method: str, data, folder: Path, cache: Path, at: int, weight: i
     (folder / "whole").unlink()
     template = folder / method
     template.mkdir()
-    try:
+    with suppress(_Enough):
         run(template / "s.safetensors", callback=stop, every=1)
-    except _Enough:
-        pass
     whole = run(folder / f"{method}.whole")
 
     def read(_: Path, path: Path) -> DistilledSet:
@@ -257,13 +259,15 @@ def _checkpoint(method: str, data, folder: Path, cache: Path, at: int, weight: i
     keys = ("step", "config", "versions")
     return Reader(
         f"checkpoint of {method}", "tensors", file, template, read, use, sound, True, True, lost,
-        weight, keys,
+        weight, keys, works=True,
     )  # fmt: skip
 
 
 def _cached(name: str, template: Path, compute: Callable[[Path], Any], file: str) -> Reader:
     """Return the reader of a file that is found in a cache."""
-    expected = [list(x.shape) for x in compute(template)]
+    done = template.with_name(f"{name} done")
+    shutil.copytree(template, done)
+    expected = [list(x.shape) for x in compute(done)]
 
     def sound(value: list, _: Any) -> str | None:
         if [list(x.shape) for x in value] != expected:
@@ -339,11 +343,11 @@ def _caches(data, folder: Path) -> list[Reader]:
     return found
 
 
-# --- what runs and the explorer leave ---------------------------------------------------------------
+# --- what runs and the explorer leave -----------------------------------------------------------
 
 
-class _Figure:
-    """Stands for a figure of matplotlib, which would take long to draw."""
+class _Figure(Figure):
+    """A figure that is quickly drawn."""
 
     def savefig(self, path: Path, **_) -> None:
         Path(path).write_bytes(b"drawn")
@@ -427,7 +431,7 @@ def _absorbed(file: str) -> Callable[[Path, bytes | None], bool]:
     return lost
 
 
-# --- the command line -------------------------------------------------------------------------------
+# --- the command line ---------------------------------------------------------------------------
 
 
 @dataclass
@@ -476,7 +480,7 @@ def _commanded(*words: str) -> Callable[[Path, Path], Ended]:
     return read
 
 
-_DIGITS = "--dataset digits --preset smoke --ipc 1 --device cpu".split()
+_DIGITS = ("--dataset", "digits", "--preset", "smoke", "--ipc", "1", "--device", "cpu")
 
 
 def _commands(folder: Path, reports: Path, s: DistilledSet) -> list[Reader]:
@@ -495,7 +499,7 @@ def _commands(folder: Path, reports: Path, s: DistilledSet) -> list[Reader]:
     def one(name, form, file, template, words, **more) -> Reader:
         read = _commanded(*words)
         use = lambda folder, ended: ended.status  # noqa: E731
-        return Reader(f"fddkit {name}", form, file, template, read, use, loud=True, **more)
+        return Reader(f"fddkit {name}", form, file, template, read, use, works=True, **more)
 
     page = ("report", "--reports", "FOLDER")
     distil = ("distill", *_DIGITS)
@@ -509,7 +513,7 @@ def _commands(folder: Path, reports: Path, s: DistilledSet) -> list[Reader]:
     ]  # fmt: skip
 
 
-# --- the whole list ---------------------------------------------------------------------------------
+# --- the whole list -----------------------------------------------------------------------------
 
 _NOTEBOOK = {
     "cells": [
@@ -555,7 +559,7 @@ def _matrix(folder: Path, weight: int) -> list[Reader]:
 
     read(template, template)
     files = {Path(one).suffix: one for one in os.listdir(template)}
-    more = {"remade": True, "weight": weight}
+    more = {"remade": True, "weight": weight, "works": True, "renewed": (".seconds",)}
 
     def seconds(value: Any, used: Any) -> str | None:
         known = value[0].seconds
@@ -590,10 +594,8 @@ def readers(folder: Path) -> list[Reader]:
     def stop(now) -> None:
         raise _Enough
 
-    try:
+    with suppress(_Enough):
         fdd.distill(train, out=folder / "digits", callback=stop, every=1, **given)
-    except _Enough:
-        pass
     s = fdd.distill(train, **given)
     found = _evaluated(test)(folder, s)
     for name, method, more in (
@@ -658,7 +660,8 @@ def readers(folder: Path) -> list[Reader]:
                lambda folder, _: _look_around(folder), sealed=False, weight=6,
                keys=("counts", "networks", "config"), **looking),
         Reader("explorer, a set", "tensors", "explore/one.safetensors", reports, around,
-               lambda folder, _: _look_around(folder), sealed=False, weight=6, keys=ours, **looking),
+               lambda folder, _: _look_around(folder), sealed=False, weight=6, keys=ours,
+               **looking),
         Reader("seconds", "json", _clock(folder / "clock"), folder / "clock",
                lambda _, path: matrix._seconds(path), sealed=False, weight=3,
                sound=lambda x, _: None if x is None or 0 <= x < 1e9 else f"{x} seconds"),

@@ -1,8 +1,13 @@
 import io
+import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
+import textwrap
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fddkit as fdd
-from fddkit import cli
+from fddkit import cli, foreign_process, foreign_reader
 from fddkit.errors import FddkitError
+from fddkit.files import digest
 from fddkit.foreign import read_foreign
 
 
@@ -123,6 +129,244 @@ def test_missing_files_and_folders_are_named(train, tmp_path):
             read_foreign(path, train)
 
 
+# --- as torch.load reads it -----------------------------------------------------------------
+
+
+def saved(value, old=False, **how):
+    buffer = io.BytesIO()
+    torch.save(value, buffer, _use_new_zipfile_serialization=not old, **how)
+    return buffer.getvalue()
+
+
+@st.composite
+def views(draw):
+    """A tensor of some kind of numbers, or a view of one."""
+    kinds = ("float16", "bfloat16", "float32", "float64", "uint8", "int8", "int16", "int32")
+    dtype = getattr(torch, draw(st.sampled_from((*kinds, "int64"))))
+    shape = draw(st.lists(st.integers(0, 4), max_size=4))
+    one = torch.randint(0, 100, shape).to(dtype)
+    if shape:
+        one = one.permute(draw(st.permutations(range(len(shape)))))
+        cuts = st.builds(slice, st.integers(0, 2), st.none(), st.integers(1, 3))
+        one = one[tuple(draw(cuts) for _ in shape)]
+    return one
+
+
+@settings(max_examples=200)
+@given(images=views(), labels=views(), old=st.booleans(), protocol=st.integers(2, 5))
+def test_tensors_are_read_as_torch_reads_them(images, labels, old, protocol):
+    data = saved([images, labels], old, pickle_protocol=protocol)
+    header, arrays = foreign_reader.read(data, 0)
+    assert header["format"] == "idc"
+    found = torch.load(io.BytesIO(data), weights_only=False)
+    for head, numbers, one in zip(header["arrays"], arrays, found, strict=True):
+        assert head == {"dtype": str(one.dtype)[6:], "shape": list(one.shape)}
+        whole = one.clone(memory_format=torch.contiguous_format).untyped_storage()
+        assert numbers == bytes(whole.tolist())
+
+
+def test_numbers_of_numpy_become_pythons():
+    kinds = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1", ">f8", ">i4")
+    values = [np.dtype(kind).type(1) for kind in kinds]
+    values += [np.array([1.5], kind)[0] for kind in (">f8", "<f4")]
+    for protocol in range(2, 6):
+        for value in values:
+            found = foreign_reader._Unpickler(io.BytesIO(pickle.dumps(value, protocol))).load()
+            assert type(found) in (int, float, bool)
+            assert found == value
+
+
+def test_a_file_of_the_other_byte_order_is_read():
+    data = saved([torch.arange(5.0), torch.arange(5)])
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    for name, numbers in entries.items():
+        if "/data/" in name:
+            kind = {20: "f4", 40: "i8"}[len(numbers)]
+            entries[name] = np.frombuffer(numbers, f"<{kind}").astype(f">{kind}").tobytes()
+        elif name.endswith("byteorder"):
+            entries[name] = b"big"
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        for name, numbers in entries.items():
+            archive.writestr(name, numbers)
+    assert foreign_reader.read(other.getvalue(), 0) == foreign_reader.read(data, 0)
+
+
+def test_a_set_saved_from_a_gpu_or_as_a_parameter_is_read(train, tmp_path):
+    images, target = some(train)
+    data = saved({"data": [[torch.nn.Parameter(images), target]]}, old=True)
+    assert data.count(b"cpu") == 1  # the second time, the pickle refers to the first
+    path = tmp_path / "x.pt"
+    path.write_bytes(data.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:1"))
+    assert torch.equal(read_foreign(path, train).images, images)
+
+
+def test_the_bytes_that_were_read_are_those_whose_hash_is_kept(train, tmp_path, monkeypatch):
+    path = files(train, tmp_path)["dc"]
+    data = path.read_bytes()
+    ask = foreign_process._ask
+
+    def replaced(*given):
+        path.write_bytes(b"something else")
+        return ask(*given)
+
+    monkeypatch.setattr(foreign_process, "_ask", replaced)
+    assert read_foreign(path, train).config["source"]["sha256"] == digest(data)
+
+
+def test_labels_are_a_tensor_alone(train, tmp_path):
+    found = files(train, tmp_path)
+    with pytest.raises(FddkitError, match=r"holds more than the labels of .*name MTT's"):
+        read_foreign(found["mtt"], train, labels=found["dc"])
+
+
+def test_a_file_that_is_far_too_large_is_not_read(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(foreign_process, "MOST", 1000)
+    with pytest.raises(FddkitError, match="more than 1,000"):
+        read_foreign(files(train, tmp_path)["dc"], train)
+
+
+# --- the reader is not trusted --------------------------------------------------------------
+
+GOOD = {
+    "format": "idc",
+    "arrays": [{"dtype": "float32", "shape": [2]}, {"dtype": "int64", "shape": [1]}],
+}
+
+
+def answer(header, numbers=16):
+    header = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return f"out({header!r} + b'\\n' + bytes({numbers}))"
+
+
+def changed(**how):
+    return GOOD | {"arrays": [GOOD["arrays"][0] | how, GOOD["arrays"][1]]}
+
+
+READERS = {
+    "nothing": ("", "no proper answer"),
+    "status": ("sys.exit(3)", r"crashed its reader \(status 3\)"),
+    "crash": ("os.kill(os.getpid(), signal.SIGSEGV)", r"crashed its reader \(SIGSEGV\)"),
+    "abort": ("os.abort()", r"crashed its reader \(SIGABRT\)"),
+    "not read": ("os.close(0)", "no proper answer"),
+    "garbage": ("out(os.urandom(9999))", "no proper answer"),
+    "endless": ("while True: out(bytes(10**6))", "no proper answer|crashed|more than 5 s"),
+    "asleep": ("time.sleep(1000)", "more than 5 s"),
+    "silent": ("os.close(1); time.sleep(1000)", "more than 5 s"),
+    "no JSON": (answer(b"{"), "no proper answer"),
+    "deep JSON": (answer(b"[" * 4000), "no proper answer"),
+    "list": (answer(["refused"]), "no proper answer"),
+    "number": (answer(5), "no proper answer"),
+    "long header": (answer(GOOD | {"x": "x" * 5000}), "no proper answer"),
+    "unknown word": (answer({"refused": "whatever", "detail": None}), "no proper answer"),
+    "word of lists": (answer({"refused": [], "detail": None}), "no proper answer"),
+    "much to say": (answer({"refused": "more", "detail": "x\n" * 50}), "data, something else;"),
+    "format": (answer(GOOD | {"format": "x"}), "no proper answer"),
+    "arrays": (answer(GOOD | {"arrays": []}), "no proper answer"),
+    "dtype": (answer(changed(dtype="object")), "no proper answer"),
+    "dtype list": (answer(changed(dtype=[])), "no proper answer"),
+    "negative": (answer(changed(shape=[-2])), "no proper answer"),
+    "two negatives": (answer(changed(shape=[-1, -2])), "no proper answer"),
+    "fraction": (answer(changed(shape=[2.0])), "no proper answer"),
+    "infinite": (answer(changed(shape=[float("inf")])), "no proper answer"),
+    "truth": (answer(changed(shape=[True, 2])), "no proper answer"),
+    "text": (answer(changed(shape="2")), "no proper answer"),
+    "huge": (answer(changed(shape=[2**40])), "no proper answer"),
+    "product": (answer(changed(shape=[10**4, 10**4])), "no proper answer"),
+    "huge nothing": (answer(changed(shape=[0, 2**62, 2**62])), "no proper answer"),
+    "too few": (answer(GOOD, 15), "no proper answer"),
+    "too many": (answer(GOOD, 17), "no proper answer"),
+    "shape": (answer(GOOD), "no shape"),
+}
+
+
+@pytest.mark.parametrize("which", READERS)
+def test_whatever_a_reader_answers_is_checked(train, tmp_path, monkeypatch, which):
+    script, sentence = READERS[which]
+    reader, path = tmp_path / "reader.py", tmp_path / "x.pt"
+    start = "import os, signal, sys, time\nout = sys.stdout.buffer.write\n"
+    reader.write_text(start + f"sys.stdin.buffer.read({10**4})\n" * (which != "not read") + script)
+    monkeypatch.setattr(foreign_process, "_READER", reader)
+    if "5 s" in sentence:
+        monkeypatch.setattr(foreign_process, "SECONDS", 5)
+    path.write_bytes(bytes(10**4))
+    with pytest.raises(FddkitError, match=sentence) as caught:
+        read_foreign(path, train)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_process_that_cannot_be_started_is_told(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(FddkitError, match="cannot start the process that reads"):
+        read_foreign(files(train, tmp_path)["dc"], train)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such descriptors")
+def test_a_reader_is_given_nothing_but_the_file(train, tmp_path, monkeypatch):
+    """No variables, no folders, no descriptors of the process that started it."""
+    trap = "import pathlib; pathlib.Path(__file__).with_name('sprung').touch()"
+    for name in ("sitecustomize", "usercustomize", "zipfile", "json"):
+        (tmp_path / f"{name}.py").write_text(trap)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("SECRET", "x")
+    monkeypatch.chdir(tmp_path)
+    found = files(train, tmp_path)["dc"]
+    images = some(train)[0]
+    assert torch.equal(read_foreign(found, train).images, images)
+    assert not (tmp_path / "sprung").exists()
+
+    told, reader = tmp_path / "told.json", tmp_path / "reader.py"
+    reader.write_text(
+        textwrap.dedent(f"""
+        import json, os, sys
+        descriptors = []
+        for n in range(3, 256):
+            try:
+                os.fstat(n)
+                descriptors.append(n)
+            except OSError:
+                pass
+        with open({str(told)!r}, "w") as file:
+            json.dump([descriptors, sorted(os.environ), sys.path], file)
+        """)
+    )
+    monkeypatch.setattr(foreign_process, "_READER", reader)
+    with open(found, "rb") as file:
+        os.set_inheritable(file.fileno(), True)
+        with pytest.raises(FddkitError, match="no proper answer"):
+            read_foreign(found, train)
+    descriptors, variables, folders = json.loads(told.read_text())
+    assert descriptors == []
+    assert set(variables) <= {*foreign_process._KEPT, "LC_CTYPE"}  # Python itself sets that one
+    assert str(tmp_path) not in folders
+    assert not any("site-packages" in folder for folder in folders)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems heed fewer of these limits")
+def test_a_reader_can_take_no_more_than_it_needs(tmp_path):
+    script = f"""
+        import resource, sys
+        sys.path.append({str(Path(foreign_reader.__file__).parent)!r})
+        import foreign_reader
+        foreign_reader._confine(2**30, 20)
+        for name in ("AS", "CPU", "CORE", "FSIZE", "NPROC"):
+            print(*resource.getrlimit(getattr(resource, "RLIMIT_" + name)))
+        for work in (lambda: bytearray(2 * 10**9), lambda: open("x", "w").write("x" * 10**6)):
+            try:
+                work()
+                print("done")
+            except (MemoryError, OSError) as error:
+                print(type(error).__name__)
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", textwrap.dedent(script)],
+        **{"cwd": tmp_path, "capture_output": True, "text": True, "check": True},
+    )
+    limits = [f"{n} {n}" for n in (2**30, 20, 0, 0, 0)]
+    assert done.stdout.splitlines() == [*limits, "MemoryError", "OSError"]
+
+
 # --- nothing in a file is trusted -----------------------------------------------------------
 
 
@@ -187,6 +431,8 @@ def test_any_bytes(train, tmp_path, data):
 def test_damaged_files(train, tmp_path, data, kind, old):
     good = bytearray(files(train, tmp_path, old)[kind].read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
+        if not good:
+            break
         # the pickled part, at one end or the other, is where damage means something
         near = data.draw(st.integers(0, 3000))
         at = min(near, len(good) - 1) if data.draw(st.booleans()) else max(len(good) - 1 - near, 0)

@@ -81,21 +81,6 @@ def test_a_forged_dtype_does_not_crash(tmp_path):
     assert "is not a set of the official" in done.stdout
 
 
-def test_a_forged_dtype_counts_no_references(tmp_path):
-    script = """
-from pathlib import Path
-from hostile_pt import NEW, crash
-victim = object()
-Path(sys.argv[1]).write_bytes(NEW.file(NEW.sets(accs_all_exps=crash(id(victim)))))
-before = sys.getrefcount(victim)
-read(sys.argv[1])
-print(sys.getrefcount(victim) - before)
-"""
-    done = python("-c", READ + script, tmp_path / "x.pt")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "0"
-
-
 def test_no_address_is_told(tmp_path):
     """A dtype that claims to be a pointer was given one of the process as its number."""
     path = tmp_path / "x.pt"
@@ -109,7 +94,7 @@ def test_a_small_file_takes_little_memory(tmp_path, how):
     path = tmp_path / "x.pt"
     value = {
         "bytearray": call("builtins:bytearray", 3 * 10**9),
-        "numpy": scalar(dtype("V1500000000"), b""),
+        "numpy": call("numpy.core.multiarray:scalar", dtype("V1500000000")),
     }[how]
     path.write_bytes(NEW.file(value, numbers={}))
     assert path.stat().st_size < 800
@@ -124,9 +109,10 @@ print(max(resource.getrusage(one).ru_maxrss for one in who) - before)
     assert int(done.stdout.splitlines()[-1]) < 500_000  # KiB
 
 
-def test_a_pipe_is_not_waited_for(tmp_path):
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path, make):
     path = tmp_path / "x.pt"
-    os.mkfifo(path)
+    make(path)
     done = python("-c", READ + "read(sys.argv[1])", path, seconds=120)
     assert done.stdout.startswith("cannot read")
 
@@ -145,7 +131,7 @@ SHORT = {  # what a sentence says about them
     "tensor/qtensor-zip": "more than plain data, torch.per_tensor_affine",
     "tensor/QInt8-old": "no plain tensor",
     "tensor/untyped-zip": "more than plain data, torch.storage.UntypedStorage",
-    "numpy/reference": "damaged",
+    "numpy/crash": "damaged",
     "numpy/array-object": "more than plain data, numpy.core.multiarray._reconstruct",
     "numpy/void": "damaged",
     "memory/bytearray8": "GiB of memory",
@@ -236,7 +222,7 @@ def test_all_code_in_them_works_where_it_is_let(tmp_path):
 
 # --- the command ----------------------------------------------------------------------------
 
-FEW = ["code/os.system-zip", "numpy/reference", "place/fifo"]
+FEW = ["code/os.system-zip", "numpy/crash", "place/fifo"]
 
 
 def command(tmp_path, names):

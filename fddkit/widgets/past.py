@@ -43,12 +43,14 @@ class Past:
         self._choice: Choice | None = None
         self._found: list[Finished] = []
         self._told = Markup()
+        self._damaged: list[str] = []
         self.box = w.VBox([self.again, self.table, self.which, self.images])
 
     @in_turn
     def reload(self) -> None:
         """Read the folder anew."""
-        self._all = finished(self.reports)
+        self._damaged = []
+        self._all = finished(self.reports, self._damaged.append)
         if self._choice is not None:
             self.draw(self._choice)
 
@@ -56,9 +58,9 @@ class Past:
     def draw(self, choice: Choice) -> None:
         """Show what comes nearest to a choice."""
         if self._all is None:
-            self._all = finished(self.reports)
+            self._all = finished(self.reports, self._damaged.append)
         self._choice, self._found = choice, nearest(self._all, choice)
-        self._told = _table(self._found, choice, self.reports)
+        self._told = _table(self._found, choice, self.reports) + _passed_over(self._damaged)
         shown = [(one.rule, i) for i, one in enumerate(self._found) if one.out is not None]
         before = self.which.label
         if list(self.which.options) != shown:
@@ -89,6 +91,17 @@ class Past:
 
 def _of(s: DistilledSet, y: int) -> list[int]:
     return [i for i, target in enumerate(s.target.tolist()) if target == y]
+
+
+def _passed_over(damaged: list[str]) -> Markup:
+    """Return how many files could not be read, and why."""
+    if not damaged:
+        return Markup()
+    lines = Markup("").join(Markup("<li>{}</li>").format(line) for line in damaged)
+    return Markup(
+        '<details style="color:{}"><summary>{} damaged file{} passed over</summary>'
+        "<ul>{}</ul></details>"
+    ).format(INK, len(damaged), "s" * (len(damaged) > 1), lines)
 
 
 def _table(found: list[Finished], choice: Choice, reports: str) -> Markup:

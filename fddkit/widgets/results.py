@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from markupsafe import Markup
 
+from .. import health
 from ..fairness import FairnessReport
 from ..metrics import Summary
 from ..plots import colour
@@ -109,7 +110,7 @@ def rates(report: FairnessReport) -> Markup:
         "<tbody>{rows}</tbody></table>"
         '<div style="color:{ink};font-size:11px">accuracy <b>{accuracy:.1f}</b>%; '
         "{deo_m}, the largest gap; {deo_a}, the mean. A fair model would show the noise floor."
-        "</div>"
+        "</div>{doubt}"
     ).format(
         ink=INK,
         test=test,
@@ -119,6 +120,17 @@ def rates(report: FairnessReport) -> Markup:
         accuracy=used.accuracy.mean,
         deo_m=_deo("DEO_M", used.deo_m),
         deo_a=_deo("DEO_A", used.deo_a),
+        doubt=_doubt(report),
+    )
+
+
+def _doubt(report: FairnessReport) -> Markup:
+    """Return what is wrong with the set that was tested, where anything is."""
+    told = health.sentence(report.config.get("health", {}))
+    if not told:
+        return Markup()
+    return Markup('<div role="alert" style="color:{};font-size:12px"><b>{}</b></div>').format(
+        INK, told
     )
 
 
