@@ -216,6 +216,8 @@ def reload(
         for name, value in info.items():
             if name in _OURS or len(name) > _LONGEST or len(repr(value)) > _LONGEST:
                 raise ValueError(f"{clip(name, 40)} is no argument of a data set")
+            if isinstance(value, int) and abs(value) >= 2**63:
+                raise ValueError(f"its {clip(name, 40)} is too large")
     except ValueError as error:
         raise FddkitError(
             f"what the set says of its data is nothing that can be loaded ({clip(error)}); "

@@ -49,7 +49,6 @@ def atomic(path: str | os.PathLike, look: Look | None = None) -> Iterator[Path]:
     try:
         consider(path, look)
         path.parent.mkdir(parents=True, exist_ok=True)
-        tidy(path)
         handle, temporary = _temporary(path)
         yield temporary
         os.fsync(handle)
@@ -71,6 +70,8 @@ def atomic(path: str | os.PathLike, look: Look | None = None) -> Iterator[Path]:
 def consider(path: str | os.PathLike, look: Look | None = None) -> bool:
     """Return whether something is at a path, if it may be replaced.
 
+    What a killed process left beside it is removed.
+
     Parameters
     ----------
     path : path-like
@@ -89,6 +90,7 @@ def consider(path: str | os.PathLike, look: Look | None = None) -> bool:
     """
     path = Path(path)
     try:
+        tidy(path)
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return False
@@ -176,6 +178,7 @@ def keep_whole(path: Path, load: Callable[[Path], T]) -> T | None:
     object
         None where there is no file (any more), so that it is made (anew).
     """
+    tidy(path)  # a process may be killed between giving a file its name and taking the other away
     if not os.path.lexists(path):
         return None
     try:

@@ -54,7 +54,7 @@ def read_bytes(path: str | os.PathLike, largest: int = LARGEST, first: int | Non
     with open(handle, "rb") as file:
         if found.st_size > largest:
             raise FddkitError(
-                f"{path} has {found.st_size:,} bytes, and no such file of fddkit has more than "
+                f"{path} has {found.st_size:,} bytes, and no such file has more than "
                 f"{largest:,}; give another file"
             )
         try:

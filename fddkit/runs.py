@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from . import files, notebooks
+from . import notebooks
 from .errors import FddkitError
+from .files import fingerprint
 from .identity import run_hash, words
 from .notebooks import Notebook
 from .reading import read_json
@@ -142,9 +143,20 @@ def run(
             seconds=round(time.monotonic() - start, 1),
             status="failed" if error else "finished",
             error=error,
+            files=_left(folder),
         )
         record.save(folder)
     return _ended(folder, record, executed=True)
+
+
+def _left(folder: Path) -> dict[str, str]:
+    """Return name and sha256 of each file that a run has left, for `fddkit.checking`."""
+    own = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): fingerprint(path)
+        for path in own
+        if path.name not in (LOCK, "run.json")
+    }
 
 
 def _finished(folder: Path, key: str) -> Record | None:

@@ -91,6 +91,8 @@ class Work:
         Lays out what is in the folder before.
     may_lack : tuple of str
         Patterns of what may be missing in the end.
+    again : tuple of int
+        Exit statuses that doing it again may have.
     masks : mapping of str to callable
         Pattern -> what is compared of the content of such files.
     others : bool
@@ -100,6 +102,7 @@ class Work:
     do: Callable[[Path], Any]
     begin: Callable[[Path], Any] | None = None
     may_lack: tuple[str, ...] = ()
+    again: tuple[int, ...] = (0,)
     masks: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     others: bool = False
 
@@ -162,7 +165,7 @@ def worker() -> Iterator[ProcessPoolExecutor]:
     pool.shutdown(cancel_futures=True)
 
 
-def survive(work: Work, kinds: Sequence[str] = ("kill", "tear"), most: int | None = None) -> Outcome:
+def survive(work: Work, kinds: Sequence[str], most: int | None = None) -> Outcome:
     """End work in every way, and see that doing it again makes what undisturbed work makes.
 
     Parameters
@@ -251,8 +254,10 @@ class _Survival:
         state = frozenset((_RANDOM.sub("", name), x) for name, x in tree(self.folder).items())
         if state not in self.known:
             status = self.run(None)
-            wrong = [f"again, it ended with {status}: {self.said()}"] if status else []
-            self.known[state] = [*wrong, *self.differences(tree(self.folder))]
+            wrong = self.differences(tree(self.folder))
+            if status not in self.work.again:
+                wrong.append(f"again, it ended with {status}: {self.said()}")
+            self.known[state] = wrong
         return self.known[state]
 
     def warm(self) -> None:
@@ -297,10 +302,14 @@ class _Survival:
     def inside(self) -> Iterator[None]:
         """Work in the folder, with whatever a process may choose a place for."""
         own = {"TMPDIR": str(self.folder / "tmp"), "FDDKIT_CACHE": str(self.folder / "own cache")}
-        with patch.dict(os.environ, own), patch("tempfile.tempdir", own["TMPDIR"]):
-            with chdir(self.folder), warnings.catch_warnings():
-                warnings.simplefilter("error", UserWarning)
-                yield
+        with (
+            patch.dict(os.environ, own),
+            patch("tempfile.tempdir", own["TMPDIR"]),
+            chdir(self.folder),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("error", UserWarning)
+            yield
 
     def within(self, ending: Ending | None, watched: bool) -> int:
         """Do the work in this process, which is to end with what this returns."""
@@ -325,7 +334,9 @@ class _Survival:
                 raise
             return do()
         if watched:
-            self.notes.write_text(json.dumps([watch.names, watch.torn, watch.calls, watch.steps, watch.unseen]))
+            self.notes.write_text(
+                json.dumps([watch.names, watch.torn, watch.calls, watch.steps, watch.unseen])
+            )
         return status
 
     def differences(self, found: Tree) -> list[str]:
@@ -412,9 +423,7 @@ class _Watch:
             self.torn.append(n - 1)
         now = tree(Path(self.folder))
         names = now.keys() | self._tree.keys()
-        self.unseen += [
-            x for x in names if now.get(x) != self._tree.get(x) and x not in self._told
-        ]
+        self.unseen += [x for x in names if now.get(x) != self._tree.get(x) and x not in self._told]
         self._tree = now
 
     def _profile(self, frame: Any, event: str, _: Any) -> None:

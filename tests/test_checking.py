@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import fddkit as fdd
@@ -14,6 +15,7 @@ from fddkit.cli import main
 from fddkit.distilled import SET, DistilledSet
 from fddkit.loop import CHECKPOINT
 from fddkit.records import Record
+from fddkit.runs import run
 from fddkit.tensors import read_tensors
 
 # made by commit 746b8e7: a set with its report, a checkpoint, and an MTT set on an expert whose
@@ -228,3 +230,19 @@ def test_links_and_special_files_are_passed_over(tmp_path):
     (tmp_path / "zero.json").symlink_to("/dev/zero")
     assert checking.check(tmp_path) == []
     assert checking.summary([]) == {}
+
+
+def test_a_run_says_what_it_has_left_and_check_compares(tmp_path):
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell("1 + 1")]
+    nbformat.write(notebook, tmp_path / "own.ipynb")
+    ended = run(tmp_path / "own.ipynb", reports=tmp_path / "reports", progress=False)
+    assert set(Record.load(ended.folder).files) == {"notebook.ipynb", "notebook.html"}
+    (one,) = checking.check(tmp_path / "reports")
+    assert one.state == "whole"
+    page = ended.folder / "notebook.html"
+    page.write_text(page.read_text() + " ")
+    (one,) = checking.check(tmp_path / "reports")
+    assert (one.state, "notebook.html changed or went" in one.problem) == ("damaged", True)
+    page.unlink()
+    assert checking.check(tmp_path / "reports")[0].state == "damaged"

@@ -1,9 +1,9 @@
 """Whatever ends a piece of work, wherever: done again, it leaves what undisturbed work leaves."""
 
 import itertools
-import json
-import os
-from contextlib import contextmanager
+import re
+import subprocess
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
@@ -16,9 +16,22 @@ import pytest
 import torch
 from crashing import KINDS, Outcome, Work, survive, worker
 from references import toy
+from torch.nn.utils import vector_to_parameters
 
 import fddkit as fdd
-from fddkit import cli, datasets, encoder, experts, factorial, loop, matrix, methods, report, runs
+from fddkit import (
+    cli,
+    datasets,
+    encoder,
+    experts,
+    factorial,
+    loop,
+    matrix,
+    methods,
+    report,
+    runs,
+    training,
+)
 from fddkit import worker as explorer
 from fddkit.choice import Choice
 from fddkit.encoder import EncoderSettings, encode
@@ -56,12 +69,13 @@ def small() -> None:
     for name, method in methods.METHODS.items():
         sizes = SIZES | OWN.get(name, {})
         method.presets["smoke"] = replace(method.presets["smoke"], **sizes)
+    training.PRESETS["smoke"] = replace(training.PRESETS["smoke"], epochs=2, width=2, depth=2)
     full = datasets.load
 
     @cache
     def load(*arguments, **options):
         train, test = full(*arguments, **options)
-        return train.subset(torch.arange(200)), test.subset(torch.arange(20))
+        return train.subset(torch.arange(60)), test.subset(torch.arange(20))
 
     datasets.load = matrix.load = load
     hours = SimpleNamespace(monotonic=partial(next, itertools.count(0, 3600)))
@@ -97,8 +111,8 @@ def saved(folder):
     made().save(folder / "s.safetensors")
 
 
-def trained(folder, groups=False):
-    chosen = ExpertSettings(experts=2, epochs=3, batch=6, width=2, depth=2)
+def trained(folder, groups=False, experts=2, epochs=3):
+    chosen = ExpertSettings(experts, epochs, batch=6, width=2, depth=2)
     train_experts(data(), chosen, 0, groups=groups, cache=folder, progress=False)
 
 
@@ -165,12 +179,11 @@ def foreign(folder):
 
 
 def notebook(folder):
-    """A notebook that distils a set, as one does."""
+    """A notebook that leaves a file."""
     code = """\
-import os, pathlib
-import fddkit as fdd
-run = fdd.experiments.current()
-run.metrics({"numbers": {"ten times": 10 * ipc}})
+import json, os, pathlib
+folder = pathlib.Path(os.environ["FDDKIT_RUN_DIR"])
+(folder / "metrics.json").write_text(json.dumps({"numbers": {"ten times": 10 * ipc}}))
 """
     cells = [
         nbformat.v4.new_markdown_cell("# Tiny"),
@@ -180,6 +193,10 @@ run.metrics({"numbers": {"ten times": 10 * ipc}})
     for i, cell in enumerate(cells):
         cell["id"] = f"cell{i}"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "tiny.ipynb")
+
+
+def timeless(content):
+    return re.sub(TIMES, b"", content)
 
 
 def ran(folder):
@@ -195,7 +212,7 @@ def swept(folder):
 
 DISTIL = "distill --dataset digits --preset smoke --ipc 1 --out s.safetensors --images images"
 IMPORT = "import theirs.pt --dataset digits --out s.safetensors"
-RULES = {method: ("vanilla", "cobra", "fairdd") for method in methods.METHODS}
+RULES = dict.fromkeys(methods.METHODS, ("vanilla", "cobra", "fairdd"))
 RULES |= {"dm": ("vanilla", "cobra", "kde"), "dsa": ("vanilla", "cobra", "minimax")}
 RULES |= {"idc": ("vanilla", "cobra", "df"), "mtt": ("vanilla", "cobra")}
 
@@ -225,20 +242,132 @@ WORKS |= {
     "explorer's baseline": Work(partial(explored, method="random")),
     "report": Work(lambda folder: report.build(folder / "reports"), recorded),
     "fddkit distill": Work(partial(commanded, DISTIL)),
-    "fddkit import": Work(partial(commanded, IMPORT), foreign),
+    # it replaces nothing, and says so where it had come as far as that
+    "fddkit import": Work(partial(commanded, IMPORT), foreign, again=(0, 2)),
 }
+#: When cells were executed, and what papermill calls the cell that it adds.
+TIMES = rb"\d{4}-\d\d-\d\dT[\d:.]+|(duration|seconds)\": [\d.]+|(\"id\": \"|cell-id=)[0-9a-f]{8}\b"
+MASKS = dict.fromkeys(("reports/*.ipynb", "reports/*.html", "reports/*.json"), timeless)
 KERNELS = {
-    "run": Work(ran, notebook, others=True),
-    "sweep": Work(swept, notebook, others=True),
+    "run": Work(ran, notebook, masks=MASKS, others=True),
+    "sweep": Work(swept, notebook, masks=MASKS, others=True),
 }
 
 
-def explore(name: str, kinds, most=None) -> Outcome:
+# --- faults, to see that they would be found ----------------------------------------------------
+
+
+@contextmanager
+def in_place(path, look=None):
+    """Write a file where it is to be."""
+    yield path
+
+
+def carelessly(folder):
+    with patch("fddkit.tensors.atomic", in_place):
+        distilled(folder)
+
+
+def forgetfully(folder):
+    resume = experts._Training._resume
+
+    def as_a_view(self, part, net):
+        """Let the network train on the memory of the last checkpoint, as it once did."""
+        done = resume(self, part, net)
+        vector_to_parameters(done[-1], net.parameters())
+        return done
+
+    with patch.object(experts._Training, "_resume", as_a_view):
+        trained(folder, experts=1, epochs=2)
+
+
+def behind_its_back(folder):
+    saved(folder)
+    subprocess.run(["cp", "s.safetensors", "copy"], check=True)
+
+
+def stubbornly(folder):
+    with suppress(KeyboardInterrupt):
+        distilled(folder)
+
+
+FAULTY = {
+    "careless": Work(carelessly),
+    "forgetful": Work(forgetfully),
+    "secret": Work(behind_its_back),
+    "stubborn": Work(stubbornly),
+}
+
+
+# --- tests --------------------------------------------------------------------------------------
+
+COMMANDS = ("fddkit distill", "fddkit import")
+FEW = ("dm cobra", "dc fairdd", "mtt vanilla", "dm kde", "evaluation", "report")
+INTERRUPTS = tuple(kind for kind in KINDS if kind not in (*KILLS, "terminate"))
+
+
+def explore(name: str, kinds: tuple[str, ...], most: int | None = None) -> Outcome:
+    """Let a piece of work survive; in the worker."""
     small()
-    return survive((WORKS | KERNELS)[name], kinds, most)
+    found = survive((WORKS | KERNELS | FAULTY)[name], kinds, most)
+    print(f"{name}: {found}")
+    return found
 
 
 @pytest.fixture(scope="module")
-def one():
+def survived():
+    """Return a function that has the worker call `explore`."""
     with worker() as pool:
-        yield pool
+        yield lambda *arguments: pool.submit(explore, *arguments).result()
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in WORKS]
+)
+def test_killed_at_any_write_and_done_again_it_leaves_the_same_files(name, survived):
+    found = survived(name, KILLS)
+    assert found.faults == []
+    assert found.ended["kill"] == found.changes + 1
+    assert found.ended["tear"] >= 1
+    assert found.states > found.changes / 2
+
+
+def test_interrupted_at_any_write_or_step_and_done_again_it_leaves_the_same_files(survived):
+    found = survived("dm cobra", ("interrupt", "interrupt and go on", "interrupt in a step"))
+    assert found.faults == []
+    assert found.ended["interrupt in a step"] == found.steps == 2
+    assert found.ended["interrupt and go on"] == found.changes + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds", "fault"),
+    [
+        ("careless", KILLS, r"tear, content \d+ \(open s.safetensors.part\): .*ended with 1"),
+        ("forgetful", KILLS, r"kill, change \d+ .*: expert-\w+.safetensors differs"),
+        ("secret", KILLS, "copy changed unseen"),
+        ("stubborn", ("interrupt",), r"it ended with 0, not 130"),
+    ],
+)
+def test_a_fault_is_found(name, kinds, fault, survived):
+    found = survived(name, kinds)
+    assert any(re.search(fault, one, re.DOTALL) for one in found.faults), found.faults
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", WORKS)
+def test_interrupted_anywhere_and_done_again_it_leaves_the_same_files(name, survived):
+    kinds = INTERRUPTS if name not in COMMANDS else (*INTERRUPTS, "terminate")
+    found = survived(name, kinds, 25)
+    assert found.faults == []
+    assert found.ended["interrupt in a call"] == 25
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_notebook_whose_runner_is_ended_leaves_the_same_files_when_run_again(name, survived):
+    found = survived(name, (*KILLS, "interrupt"), 12)
+    assert found.faults == []
+    assert found.ended["kill"] == 12

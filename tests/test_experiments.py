@@ -398,14 +398,14 @@ else:
 def test_a_folder_that_cannot_be_made_is_one_sentence(tiny, here):
     (here / "file").write_text("")
     for reports in ("file", "/proc/reports"):
-        with pytest.raises(FddkitError, match="cannot write .*folder that you may write to"):
+        with pytest.raises(FddkitError, match=r"cannot write .*folder that you may write to"):
             experiments.run("tiny", reports=reports)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_one_sentence(tiny, here):
     (here / "reports").mkdir(mode=0o555)
-    with pytest.raises(FddkitError, match="cannot write .*reports"):
+    with pytest.raises(FddkitError, match=r"cannot write .*reports"):
         experiments.run("tiny")
 
 

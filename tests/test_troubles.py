@@ -196,7 +196,7 @@ def test_too_few_files_for_a_notebook_are_told_before_it_starts(here, monkeypatc
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-@pytest.mark.parametrize("words", ["datasets", "--help"])
+@pytest.mark.parametrize("words", ["datasets", pytest.param("--help", marks=pytest.mark.slow)])
 def test_a_full_stdout_is_told(words, here):
     ended = fddkit(words, "> /dev/full")
     assert ended.returncode == 1
