@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from .errors import Damaged
+from .errors import Damaged, FddkitError
 from .files import digest, keep_whole, remove
 from .locks import locked
 from .reading import clip, is_file
@@ -50,7 +50,10 @@ def folder_of(given: str | os.PathLike | None = None) -> Path:
     if named:
         return Path(named)
     home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "fddkit"
+    try:
+        return (Path(home) if home else Path.home() / ".cache") / "fddkit"
+    except RuntimeError as error:
+        raise FddkitError("there is no home folder for the cache; set FDDKIT_CACHE") from error
 
 
 def identify(module: str, device: torch.device | str, given: Mapping[str, Any]) -> dict[str, Any]:

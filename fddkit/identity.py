@@ -13,7 +13,7 @@ from .files import digest
 from .notebooks import Notebook
 
 # they show results and cannot change one
-_SHELL = ("cards.py", "cli.py", "commands.py", "report.py", "__main__.py")
+_SHELL = ("cards.py", "cli.py", "commands.py", "report.py", "troubles.py", "__main__.py")
 
 
 def run_hash(notebook: Notebook, values: dict[str, Any], folder: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from . import processes
 from .datasets import load
 from .distill import distill
 from .distilled import DistilledSet
@@ -119,9 +120,9 @@ def matrix(
         for rule in rules
         if rule not in find(method).lacks
     ]
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
     found: dict[tuple[str, str], list[_Ended]] = {}
-    with tqdm(total=len(tasks), unit="set", disable=not progress) as bar:
+    with processes.workers(), tqdm(total=len(tasks), unit="set", disable=not progress) as bar:
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
         for task, ended in zip(tasks, parallel(map(joblib.delayed(_one), tasks)), strict=True):
             found.setdefault(task[1:3], []).append(ended)
             bar.update()

@@ -4,7 +4,6 @@ A process and not a thread, so that sliders stay quick while it computes, that i
 wherever it is, and that nothing of it stays in the kernel's memory.
 """
 
-import os
 import signal
 import threading
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .choice import Choice
+from .processes import end_with
 
 _BETWEEN = 0.4  # seconds between two frames: drawing them takes time from the run
 
@@ -107,7 +107,7 @@ def serve(pipe: Connection) -> None:
         Brings orders and the words ``stop``, ``pause``, ``resume`` and ``end``; takes messages.
     """
     link = _Link(pipe)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with(parent_process().pid)
     signal.signal(signal.SIGINT, link.interrupt)
     from tqdm.auto import tqdm
 
@@ -124,12 +124,6 @@ def serve(pipe: Connection) -> None:
                 _answer(link, order)
             if order == "end" or link.over:
                 return  # any other word came after the work was done
-
-
-def _die_with_parent() -> None:
-    """End at once when the kernel ends, however it ends; what is being written stays unwritten."""
-    parent_process().join()
-    os._exit(1)
 
 
 def _answer(link: _Link, order: Order) -> None:

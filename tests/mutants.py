@@ -10,6 +10,7 @@ command prints how often each was so, and every fault; ``--only N`` looks at one
 """
 
 import argparse
+import copy
 import json
 import os
 import random
@@ -90,6 +91,11 @@ class Counts:
                 if (one.reader, one.fault.split("\n")[0][:160]) == (reader, what)
             )
             lines.append(f"{n} x {reader} (the first is {where}): {what}")
+        seconds = Counter()
+        for one in self.all:
+            seconds[one.reader] += one.seconds
+        dearest = ", ".join(f"{name} {n:.0f}" for name, n in seconds.most_common(5))
+        lines.append(f"{sum(seconds.values()):.0f} s of a processor: {dearest}")
         slowest = max(self.all, key=lambda one: one.seconds)
         lines.append(
             f"{len(self.all)} mutants, {len(self.faults)} faults; the slowest took "
@@ -105,22 +111,25 @@ class Harness:
     ----------
     folder : Path
         Empty.
-    only : callable, optional
-        ``only(reader)``: whether a reader is asked.
     """
 
-    def __init__(self, folder: Path, only=lambda reader: True):
+    def __init__(self, folder: Path):
         torch.set_num_threads(1)
         self.folder = folder
-        every = readers(folder / "whole")
-        self.readers = [one for one in every if only(one)]
-        self.others = sorted({one.data for one in every}, key=len)
+        self.readers = readers(folder / "whole")
+        self.others = sorted({one.data for one in self.readers})
         self.expected = {}
         for one in self.readers:
             work = folder / "work"
             value = one.read(work, one.lay_out(work, None))
             self.expected[one.name] = fingerprint(one.use(work, value))
             shutil.rmtree(work)
+
+    def asking(self, name: str) -> "Harness":
+        """Return one that asks a single reader."""
+        found = copy.copy(self)
+        found.readers = [one for one in self.readers if one.name == name]
+        return found
 
     def plan(self, count: int, seed: int) -> list[tuple[Reader, str | None]]:
         """Return who reads each mutant, and which of them are special files."""
@@ -331,10 +340,12 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=20000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, metavar="N", help="look at this one again")
-    parser.add_argument("--reader", default="", help="only readers whose names begin so")
+    parser.add_argument("--reader", default="", help="ask only the reader of this name")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        harness = Harness(Path(folder), lambda one: one.name.startswith(given.reader))
+        harness = Harness(Path(folder))
+        if given.reader:
+            harness = harness.asking(given.reader)
 
         def told(one: Told) -> None:
             if one.outcome == FAULT:

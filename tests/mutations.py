@@ -270,6 +270,11 @@ def split(data: bytes) -> tuple[dict, dict, bytes]:
     return outer, json.loads(outer["__metadata__"]["fddkit"]), data[8 + size :]
 
 
+def _held(data: bytes) -> dict[str, Tensor]:
+    """Return the tensors of a file, always in the same order."""
+    return dict(sorted(load(data).items()))
+
+
 def join(outer: str | dict, body: bytes) -> bytes:
     text = outer if isinstance(outer, str) else json.dumps(outer)
     head = text.encode(errors="surrogatepass")
@@ -413,7 +418,7 @@ def _change(r: random.Random, tensors: dict[str, Tensor]) -> str:
 
 def _forged_tensors(r, data):
     _, header, _ = split(data)
-    tensors = load(data)
+    tensors = _held(data)
     kinds = [_change(r, tensors) for _ in range(r.choice((1, 1, 2))) if tensors]
     plain = {name: x.clone(memory_format=torch.contiguous_format) for name, x in tensors.items()}
     header.pop("sha256")
@@ -424,13 +429,13 @@ def _forged_header(r, data, keys):
     _, header, _ = split(data)
     header.pop("sha256")
     kind, text = altered(r, header, keys)
-    return f"sealed: {kind}", signed(load(data), text)
+    return f"sealed: {kind}", signed(_held(data), text)
 
 
 def _forged_both(r, data, keys):
     _, header, _ = split(data)
     header.pop("sha256")
-    tensors = load(data)
+    tensors = _held(data)
     kind = _change(r, tensors)
     plain = {name: x.clone(memory_format=torch.contiguous_format) for name, x in tensors.items()}
     return f"{kind}, and the header", signed(plain, altered(r, header, keys)[1])

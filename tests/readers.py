@@ -247,9 +247,9 @@ def _checkpoint(method: str, data, folder: Path, cache: Path, at: int, weight: i
             return "its images are none"
         if not s.loss.isfinite().all():
             return "a loss is not finite"
-        exact = method != "cafe"  # which leaves networks early
-        if len(s.loss) > len(whole.loss) or (exact and len(s.loss) != len(whole.loss)):
-            return f"it has {len(s.loss)} losses, not {len(whole.loss)}"
+        most, exact = given["iterations"] * given.get("outer", 1), method != "cafe"
+        if len(s.loss) > most or (exact and len(s.loss) != most):  # CAFE leaves networks early
+            return f"it has {len(s.loss)} losses, not {most}"
         return None
 
     def lost(folder: Path, data: bytes | None) -> bool:

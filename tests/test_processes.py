@@ -302,6 +302,16 @@ def test_an_ended_sweep_leaves_nothing(name, group, start, scratch):
         assert line.endswith("; the same command goes on from there")
 
 
+def test_a_killed_matrix_leaves_no_workers(start):
+    words = "matrix --methods dm --rules vanilla,cobra --seeds 1 --jobs 2 --folder m"
+    process = start("-m", "fddkit", *words.split(), stderr=subprocess.DEVNULL)
+    until(lambda: len(list(Path().glob("m/*.part"))) == 2, process)
+    others = family(process)
+    assert len(others) >= 2
+    process.kill()
+    assert_ended(others)
+
+
 def test_workers_that_only_wait_end_too(start):
     process = start("-c", WAITING, stdout=subprocess.PIPE)
     assert process.stdout.readline().strip() == b"0 1"
