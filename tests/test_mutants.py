@@ -25,11 +25,13 @@ from safetensors.torch import load
 from fddkit import notebooks, reading, tensors
 from fddkit.archive import finished
 from fddkit.cards import card
+from fddkit.choice import Choice
 from fddkit.distilled import SET, DistilledSet
 from fddkit.errors import FddkitError
 from fddkit.fairness import FairnessReport
 from fddkit.files import write_json
 from fddkit.records import Record
+from fddkit.widgets.past import Past
 
 DEFAULT, ALL = 1500, 20_000
 
@@ -414,6 +416,19 @@ def run(tmp_path):
 def test_a_figure_whose_name_is_too_long_is_none(run):
     write_json(run / "figures" / "index.json", [{"name": "x" * 5000, "caption": ""}])
     assert card(run, run.parent.parent)["figures"] == []
+
+
+def test_a_set_that_lacks_a_class_is_not_shown_in_the_explorer(harness, tmp_path):
+    reader = next(one for one in harness.readers if one.name == "explorer, a set")
+    path = reader.lay_out(tmp_path / "reports", None)
+    _, header, _ = mutations.split(reader.data)
+    held = load(reader.data)
+    del header["sha256"]
+    path.write_bytes(mutations.signed(held | {"target": held["target"] * 0}, json.dumps(header)))
+    panel = Past(str(tmp_path / "reports"))
+    panel.draw(Choice(ipc=1, fairness="vanilla", preset="smoke"))
+    assert "has not an image of each of 10 classes" in panel.table.value
+    assert panel.images.png == b""
 
 
 @pytest.mark.parametrize("rule", ["../../secret", "x" * 5000, "a\0b"])

@@ -112,6 +112,13 @@ def test_the_rates_are_the_reports(report):
     assert "2 networks" in text
 
 
+def test_a_set_that_came_to_nothing_is_said_to_have(report):
+    unwell = {"health": {"verdict": "diverged", "notes": ["pixels <far> away"]}}
+    markup = results.rates(replace(report, config={**report.config, **unwell}))
+    assert "diverged (the images are of no use): pixels &lt;far&gt; away" in markup
+    assert "alert" not in results.rates(report)
+
+
 def test_the_comparison_has_a_row_a_run(report):
     tree = _tree(results.table({"cobra <1>": report, "vanilla": report}))
     rows = list(tree.iter("tr"))

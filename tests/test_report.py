@@ -365,3 +365,9 @@ def test_a_page_that_is_not_ours_is_kept(tmp_path):
     with pytest.raises(FddkitError, match=r"index.html is not a page of fddkit, and is kept"):
         report.build(tmp_path)
     assert "My own site" in (tmp_path / "index.html").read_text()
+
+
+def test_a_set_that_diverged_is_said_to_have(tmp_path):
+    make(tmp_path, metrics={**METRICS, "doubts": {"cobra": "the distilled set is diverged <b>"}})
+    page = Page(report.build(tmp_path))
+    assert "Something is wrong here. cobra: the distilled set is diverged <b>" in page.text
