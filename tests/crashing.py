@@ -10,6 +10,7 @@ It takes one process without threads, from which the others are forked: `worker`
 """
 
 import io
+import itertools
 import json
 import multiprocessing
 import os
@@ -76,7 +77,7 @@ _PACKAGE = str(Path(fddkit.__file__).parent) + os.sep
 _RANDOM = re.compile(r"(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=fddkit-kernel-)\w{8}")
 _LEFT = re.compile(r"(\.tmp|\.part|\.damaged[-0-9]*|^\..+\.lock)$")
 
-Tree = dict[str, tuple[str, bytes]]  # relative path -> type and mode, content
+Tree = dict[str, tuple[int, bytes]]  # relative path -> type and mode, content
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,10 @@ def worker() -> Iterator[ProcessPoolExecutor]:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-    yield pool
-    pool.shutdown(cancel_futures=True)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def survive(work: Work, kinds: Sequence[str], most: int | None = None) -> Outcome:
@@ -184,6 +187,29 @@ def survive(work: Work, kinds: Sequence[str], most: int | None = None) -> Outcom
     base = Path(tempfile.mkdtemp(prefix="crash-")).resolve()  # short: sockets may be made in it
     try:
         return _Survival(work, base).outcome(kinds, most)
+    finally:
+        shutil.rmtree(base)
+
+
+def survive_for_ever(work: Work, kinds: Sequence[str]) -> Outcome:
+    """End work, end what goes on from there, and so on, until no new state of the disk is met.
+
+    So the work survives, by induction, however often it is ended.
+
+    Parameters
+    ----------
+    work : Work
+        What is to survive.
+    kinds : sequence of str
+        Ways to end it, of `KINDS`.
+
+    Returns
+    -------
+    Outcome
+    """
+    base = Path(tempfile.mkdtemp(prefix="crash-")).resolve()
+    try:
+        return _Survival(work, base).for_ever(kinds)
     finally:
         shutil.rmtree(base)
 
@@ -212,6 +238,43 @@ class _Survival:
                     faults.append(f"{kind}, {self.place(ending)}: {wrong}")
         found.states = len(self.known)
         return found
+
+    def for_ever(self, kinds: Sequence[str]) -> Outcome:
+        self.undisturbed()
+        self.fresh()
+        found, waiting = self.found, [self.state()]
+        seen = set(waiting)
+        while waiting and not found.faults:
+            begin = waiting.pop()
+            for kind in kinds:
+                for at in itertools.count():
+                    self.lay(begin)
+                    status = self.run(Ending(kind, at))
+                    if status != -signal.SIGKILL:
+                        break  # it has fewer changes
+                    found.ended[kind] = found.ended.get(kind, 0) + 1
+                    state = self.state()
+                    if state not in seen:
+                        seen.add(state)
+                        waiting.append(state)
+                found.faults += self.differences(tree(self.folder))
+                if status:
+                    found.faults.append(f"it ended with {status}: {self.said()}")
+        found.states = len(seen)
+        return found
+
+    def state(self) -> frozenset:
+        """Return all that is in the folder, by names that are the same each time."""
+        return frozenset((_RANDOM.sub("", name), x) for name, x in tree(self.folder).items())
+
+    def lay(self, state: frozenset) -> None:
+        """Make the folder what it was in a state."""
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+        for name, (mode, content) in sorted(state):
+            path = self.folder / name
+            path.mkdir() if stat.S_ISDIR(mode) else path.write_bytes(content)
+            path.chmod(stat.S_IMODE(mode))
 
     def undisturbed(self) -> dict[str, Sequence[int]]:
         """Do the work twice undisturbed, and return where it can be ended."""
@@ -251,7 +314,7 @@ class _Survival:
             return [f"it ended with {status}, not {wanted}: {self.said()}"]
         if same:
             return self.differences(tree(self.folder))
-        state = frozenset((_RANDOM.sub("", name), x) for name, x in tree(self.folder).items())
+        state = self.state()
         if state not in self.known:
             status = self.run(None)
             wrong = self.differences(tree(self.folder))
@@ -332,7 +395,7 @@ class _Survival:
         except KeyboardInterrupt:
             if ending is None or not KINDS[ending.kind].same:
                 raise
-            return do()
+            return do()  # while the traceback still holds what the work held, as in a notebook
         if watched:
             self.notes.write_text(
                 json.dumps([watch.names, watch.torn, watch.calls, watch.steps, watch.unseen])
@@ -350,7 +413,7 @@ class _Survival:
                 wrong.append(f"{name} differs")
         return sorted(wrong)
 
-    def masked(self, name: str, one: tuple[str, bytes]) -> tuple[str, bytes]:
+    def masked(self, name: str, one: tuple[int, bytes]) -> tuple[int, bytes]:
         for pattern, mask in self.work.masks.items():
             if fnmatch(name, pattern):
                 return one[0], mask(one[1])
@@ -413,7 +476,7 @@ class _Watch:
             return
         torn = self.kind.where == "content"
         if n == self.at + torn:
-            if torn:
+            if torn and _size(self._filled[self.at]):
                 os.truncate(self._filled[self.at], _size(self._filled[self.at]) // 2)
             signal.raise_signal(self.kind.number)
 
@@ -488,5 +551,5 @@ def tree(folder: Path) -> Tree:
             content = path.read_bytes() if stat.S_ISREG(mode) else b""
         except FileNotFoundError:  # of another process
             continue
-        found[str(path.relative_to(folder))] = (stat.filemode(mode), content)
+        found[str(path.relative_to(folder))] = (mode, content)
     return found

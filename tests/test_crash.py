@@ -14,7 +14,7 @@ from unittest.mock import patch
 import nbformat
 import pytest
 import torch
-from crashing import KINDS, Outcome, Work, survive, worker
+from crashing import KINDS, Outcome, Work, survive, survive_for_ever, worker
 from references import toy
 from torch.nn.utils import vector_to_parameters
 
@@ -314,11 +314,24 @@ def explore(name: str, kinds: tuple[str, ...], most: int | None = None) -> Outco
     return found
 
 
+def explore_for_ever(name: str) -> Outcome:
+    """Let a piece of work survive however often it is killed; in the worker."""
+    small()
+    found = survive_for_ever(WORKS[name], KILLS)
+    print(f"{name}, killed again and again: {found}")
+    return found
+
+
 @pytest.fixture(scope="module")
-def survived():
-    """Return a function that has the worker call `explore`."""
+def pool():
     with worker() as pool:
-        yield lambda *arguments: pool.submit(explore, *arguments).result()
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def survived(pool):
+    """Return a function that has the worker call `explore`."""
+    return lambda *arguments: pool.submit(explore, *arguments).result()
 
 
 @pytest.mark.timeout(3600)
@@ -362,6 +375,16 @@ def test_interrupted_anywhere_and_done_again_it_leaves_the_same_files(name, surv
     found = survived(name, kinds, 25)
     assert found.faults == []
     assert found.ended["interrupt in a call"] == 25
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", ["dm cobra", "mtt vanilla", "experts", "encoder"])
+def test_killed_again_and_again_it_leaves_the_same_files_in_the_end(name, pool):
+    found = pool.submit(explore_for_ever, name).result()
+    assert found.faults == []
+    assert found.states > found.changes
+    assert found.ended["kill"] > 3 * found.changes
 
 
 @pytest.mark.slow
