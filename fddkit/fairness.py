@@ -270,6 +270,8 @@ class FairnessReport:
     def _from_dict(cls, data: dict) -> "FairnessReport":
         conform(data, _SHAPE, "it")
         paired, counts = data["counterfactual"], np.array(data["counts"], dtype=np.int64)
+        if counts.ndim != 4:
+            raise ValueError(f"its counts have the shape {list(counts.shape)}")
         for name, axis in (("group_names", 1), ("target_names", 2)):
             if len(data["config"].get(name, range(counts.shape[axis]))) != counts.shape[axis]:
                 raise ValueError(f"config.{name} does not fit its counts")

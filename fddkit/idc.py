@@ -13,12 +13,15 @@ from .dc import DC
 from .distilled import DistilledSet, decode
 from .errors import FddkitError
 from .grouped import GroupedDataset
+from .health import sample
 from .initial import initial
 from .networks import Network
 from .rng import generator
 from .settings import INITS, Settings
 from .signals import Weights
 from .student import Student
+
+_NEAR = 1e-3  # in normalised units: what rounding leaves of a clamp
 
 
 @dataclass(frozen=True)
@@ -222,3 +225,19 @@ class IDC(DC):
     def leave(self, images: Tensor) -> None:
         """See `Bilevel.leave`: clamp the pixels."""
         torch.minimum(torch.maximum(images, self._pixel(0)), self._pixel(1), out=images)
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def doubts(self, result: DistilledSet) -> list[str]:
+        """See `Matching.doubts`: clamping hides steps that are too long, but not where they end."""
+        lowest, highest = self._pixel(0).cpu(), self._pixel(1).cpu()
+        bound = (result.images <= lowest + _NEAR) | (result.images >= highest - _NEAR)
+        real = sample(self.train.images)
+        usual = ((real == 0) | (real == 255)).double().mean().item()
+        share = bound.double().mean().item()
+        if share <= (1 + usual) / 2:
+            return []
+        return [
+            f"{100 * share:.0f}% of the pixels are black or white, {100 * usual:.0f}% of those of "
+            "real images; choose a smaller lr"
+        ]

@@ -354,17 +354,17 @@ class _Figure(Figure):
 
 
 def _reports(folder: Path, s: DistilledSet, found: FairnessReport) -> Path:
-    """Make a folder of reports: a notebook that compares rules, and a set of the explorer."""
+    """Make a folder of reports: a notebook on cobra, and a vanilla set of the explorer."""
     run = folder / "02_distillation" / "default-abc"
     run.mkdir(parents=True)
-    given = {"dataset": "digits", "br": None, "ipc": 1, "rules": ["vanilla"], "preset": "smoke"}
+    given = {"dataset": "digits", "br": None, "ipc": 1, "rules": ["cobra"], "preset": "smoke"}
     Record(
         "02_distillation", "Distilling", given | {"seed": 0}, given | {"ipc": 10, "seed": 0},
         {"fddkit": "0.1.0", "torch": "2.13"}, "2026-11-20T10:00:00+00:00", 12.5, "finished", None,
         "ab" * 32,
     ).save(run)  # fmt: skip
     one = {"mean": 50.0, "std": 1.0, "ci95": [49.0, 51.0], "noise_floor": 3.0}
-    numbers = {f"vanilla {name}": one for name in archive.METRICS.values()}
+    numbers = {f"cobra {name}": one for name in archive.METRICS.values()}
     rows = [{"trained on": "vanilla", "accuracy": "50 [49, 51]"}]
     write_json(run / "metrics.json", {"numbers": numbers, "tables": {"Accuracy": rows}})
     figures = [{"name": "images", "caption": "What is seen."}, {"name": "loss", "caption": ""}]
@@ -372,7 +372,7 @@ def _reports(folder: Path, s: DistilledSet, found: FairnessReport) -> Path:
     for name in ("images", "loss"):
         png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes([0, 0, 1, 0, 0, 0, 0, 64])
         (run / "figures" / f"{name}.png").write_bytes(png)
-    s.save(run / "vanilla-seed0.safetensors")
+    s.save(run / "cobra-seed0.safetensors")
     s.save(folder / "explore" / "one.safetensors")
     found.save(folder / "explore" / "one.x1.json")
     return folder
@@ -383,12 +383,19 @@ def _look_around(folder: Path) -> tuple:
     told: list[str] = []
     found = archive.finished(folder, told.append)
     panel = Past(str(folder))
-    panel.draw(Choice(ipc=1, fairness="vanilla", preset="smoke"))
+    panel.draw(Choice(ipc=1, preset="smoke"))
+    for _, at in panel.which.options:
+        panel.which.value = at
     page = report.build(folder).read_text(encoding="utf-8")
     if not page.rstrip().endswith("</html>"):
         raise AssertionError("the page has no end")
     (folder / "index.html").unlink()
-    return told, [asdict(one) | {"where": None, "out": one.out is not None} for one in found]
+    offered = len(panel.which.options)
+    return (
+        told,
+        [asdict(one) | {"where": None, "out": one.out is not None} for one in found],
+        offered,
+    )
 
 
 def _sound_reports(_: Any, used: tuple) -> str | None:
@@ -608,6 +615,7 @@ def readers(folder: Path) -> list[Reader]:
     report_folder.mkdir()
     found.save(report_folder / "r.json")
     reports = _reports(folder / "reports", s, found)
+    assert _look_around(reports)[2] == 2  # both of them are shown
     run = "02_distillation/default-abc"
     books = folder / "books"
     write_json(books / "n.ipynb", _NOTEBOOK)
@@ -646,7 +654,7 @@ def readers(folder: Path) -> list[Reader]:
                lambda _, path: FairnessReport.load(path), _use_report, _sound_report, weight=30,
                keys=("counts", "networks", "sets", "config", "counterfactual")),
         Reader("run.json", "json", f"{run}/run.json", reports, record,
-               lambda folder, one: (*_look_around(folder), asdict(one)), sealed=False, weight=14,
+               lambda folder, one: _look_around(folder), sealed=False, weight=14,
                keys=("parameters", "defaults", "seconds", "started", "status"), **looking),
         Reader("run.json, around it", "json", f"{run}/run.json", reports, around,
                lambda folder, _: _look_around(folder), sealed=False, weight=6, **looking),
