@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .errors import FddkitError
-from .reading import FILE_NAME, conform, is_file, read_json
+from .reading import FILE_NAME, conform, is_file, read_bytes, read_json
 from .records import Record, is_active
 
 STATUS = ("finished", "failed", "running", "interrupted")
@@ -152,8 +152,10 @@ def _figures(folder: Path, reports: Path) -> list[dict[str, Any]]:
 
 def _size(png: Path) -> tuple[int, int]:
     """Return width and height of a PNG, so that the page does not jump while it loads."""
-    with open(png, "rb") as file:
-        head = file.read(24)
+    try:
+        head = read_bytes(png, first=24)
+    except FddkitError:
+        return 1, 1
     return struct.unpack(">II", head[16:24]) if len(head) == 24 else (1, 1)
 
 

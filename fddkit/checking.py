@@ -3,17 +3,18 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from . import distilled, encoder, experts, extractors, loop, projections
-from .errors import FddkitError
+from .errors import Damaged, FddkitError
 from .fairness import FORMAT, FairnessReport
 from .files import fingerprint
 from .locks import is_held, is_locked
 from .reading import clip, read_bytes, read_json
-from .records import Record, is_active
+from .records import LOCK, Record, is_active
 from .tensors import Array, Kind, is_marked, read_header, read_tensors
 
 #: What can be said of a file -> whether all is well then.
@@ -24,6 +25,7 @@ STATES = {
     "in use": True,
     "set aside": True,  # damaged, and made anew since
     "leftover": True,  # of a process that was killed
+    "unreadable": False,
     "doubtful": False,  # whole, but what it rests on is not
     "damaged": False,
 }
@@ -99,35 +101,60 @@ def check(folder: str | os.PathLike, caches: Iterable[str | os.PathLike] = ()) -
         raise FddkitError(f"there is no folder {folder}; name one that holds sets or runs")
     found = [item for path in _files(folder) for item in _look(path)]
     elsewhere = [item for cache in caches for path in _files(Path(cache)) for item in _look(path)]
-    shared = {item.path.name: item for item in (*elsewhere, *found)}
+    shared: dict[str, list[Item]] = {}
+    for item in (*elsewhere, *found):
+        shared.setdefault(item.path.name, []).append(item)
     found = [_rests_on(item, shared) for item in found]
     sets = [item for item in found if item.what == "distilled set"]
     return [_of_a_set(item, sets) for item in found]
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
+    """Return every file below a folder, and the folders that cannot be looked into."""
+    closed: list[Path] = []
+    for where, folders, names in os.walk(folder, onerror=lambda e: closed.append(Path(e.filename))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(where) / name for name in sorted(names))
+    yield from closed
 
 
 def _look(path: Path) -> list[Item]:
     """Return what there is to say of a file; nothing if it is not ours."""
+    if path.is_dir():
+        return [Item(path, "folder", "unreadable", problem=f"cannot look into {path}")]
     if not path.is_file():
         return []
     lock = _LOCK.fullmatch(path.name)
     try:
         if _TEMPORARY.fullmatch(path.name) or lock:
             what = "lock" if lock else "temporary file"
+            if lock and path.stat().st_size:
+                return []  # somebody's: ours are empty
             return [Item(path, what, "in use" if is_held(path) else "leftover")]
         if ".damaged" in path.name:
             return [Item(path, "damaged file", "set aside")]
         if path.suffix == ".json":
             return _json(path)
         return [_tensors(path)] if is_marked(path) else []
+    except Damaged as error:
+        return [Item(path, *_damaged(path), problem=str(error), header=_header(path))]
     except FddkitError as error:
-        what = "run" if path.name == "run.json" else "file of fddkit"
-        return [Item(path, what, "damaged", problem=str(error))]
+        return [Item(path, "file", "unreadable", problem=str(error))]
+
+
+def _damaged(path: Path) -> tuple[str, str, str]:
+    """Return what a damaged file was, its state, and what it was made from."""
+    header = _header(path)
+    kind = KINDS.get(header.get("kind", ""))
+    what = kind.title.partition(" ")[2] if kind else "file of fddkit"
+    return what, "damaged", _made(header)
+
+
+def _header(path: Path) -> dict:
+    """Return the header that a damaged file still has."""
+    with suppress(FddkitError):
+        return read_header(path)
+    return {}
 
 
 def _tensors(path: Path) -> Item:
@@ -192,10 +219,7 @@ def _of_configuration(config: dict) -> str:
 
 def _json(path: Path) -> list[Item]:
     if path.name == "run.json":
-        return [_run(path)]
-    if path.name in ("metrics.json", "index.json"):
-        read_json(path)
-        return []  # the run that wrote it says whether it is whole
+        return _run(path)
     if f'"{FORMAT}"'.encode() not in read_bytes(path, first=200):
         return []
     report = FairnessReport.load(path)
@@ -204,42 +228,47 @@ def _json(path: Path) -> list[Item]:
     return [Item(path, "report", state, _of_configuration(data), "", {"config": data})]
 
 
-def _run(path: Path) -> Item:
+def _run(path: Path) -> list[Item]:
     folder = path.parent
-    record = Record.load(folder)
+    try:
+        record = Record.load(folder)
+    except FddkitError as error:
+        ours = any((folder / name).exists() for name in ("notebook.html", "notebook.ipynb", LOCK))
+        return [Item(path, "run", "damaged", problem=str(error))] if ours else []
     made = clip(f"{record.notebook}, {record.status}")
     if is_active(folder):
-        return Item(path, "run", "in use", made)
+        return [Item(path, "run", "in use", made)]
     if record.status == "running":
-        return Item(path, "run", "interrupted", made)
+        return [Item(path, "run", "interrupted", made)]
     changed = [
         name
         for name, sha256 in record.files.items()
         if not (folder / name).is_file() or fingerprint(folder / name) != sha256
     ]
     if changed:
-        problem = f"{path}: since the run ended, {', '.join(changed)} changed or went"
-        return Item(path, "run", "damaged", made, problem)
-    return Item(path, "run", "whole" if record.files else "unsealed", made)
+        names = clip(", ".join(changed))
+        problem = f"{path}: since the run ended, these have changed or are gone: {names}"
+        return [Item(path, "run", "damaged", made, problem)]
+    return [Item(path, "run", "whole" if record.files else "unsealed", made)]
 
 
-def _rests_on(item: Item, shared: dict[str, Item]) -> Item:
+def _rests_on(item: Item, shared: dict[str, list[Item]]) -> Item:
     """Return what becomes of a set when what it rests on is looked at."""
-    if item.what != "distilled set":
+    if item.what != "distilled set" or not STATES[item.state]:
         return item
     reasons = []
     for name, sha256 in item.header.get("sources", {}).items():
-        source = shared.get(name)
-        if source is None:
-            continue  # removed since, which does no harm
-        if not STATES[source.state]:
-            reasons.append(f"{name} is {source.state}")
-        elif source.header.get("sha256") != sha256:
-            reasons.append(f"{name} has been made anew since, with other content")
+        sources = shared.get(name, [])  # none: removed since, which does no harm
+        if any(STATES[s.state] and s.header.get("sha256") == sha256 for s in sources):
+            continue
+        for source in sources[:1]:
+            bad = not STATES[source.state]
+            other = "has been made anew since, with other content"
+            reasons.append(f"{name} {f'is {source.state}' if bad else other}")
     if "sources" not in item.header:  # of before sets said what they rest on
         config = item.header["config"]
         own, settings = (config.get("fingerprint"), config.get("seed")), config.get("settings", {})
-        for name, source in shared.items():
+        for name, source in ((name, one) for name, some in shared.items() for one in some):
             of = source.header.get("identity", {})
             same = own == (of.get("fingerprint"), of.get("seed"))
             same = same and any(key.startswith(name.partition("-")[0]) for key in settings)
@@ -255,7 +284,7 @@ def _of_a_set(item: Item, sets: list[Item]) -> Item:
     """Return a report with the set that it is of, and what becomes of it."""
     if item.what != "report":
         return item
-    own = next((s for s in sets if s.header["config"] == item.header["config"]), None)
+    own = next((s for s in sets if s.header.get("config") == item.header["config"]), None)
     if own is None:
         return item
     item = replace(item, made=f"{item.made} ({own.path.name})")

@@ -156,13 +156,20 @@ def evaluate(given: Namespace) -> int:
     changed = _settings(given, PRESETS)
     distilled = DistilledSet.load(given.set_file)
 
+    own = {"data": distilled.config, "seed": given.seed, "preset": given.preset}
+
     def look(path: Path) -> None:
         only_reports(path)
-        of = FairnessReport.load(path).config.get("data") if path.stat().st_size else None
-        if of not in (None, distilled.config) and not given.overwrite:
-            raise FddkitError(
-                f"{path} is the report of another set; choose another name, or --overwrite it"
-            )
+        if given.overwrite or not path.stat().st_size:
+            return
+        found = FairnessReport.load(path)
+        there = {**found.config, "networks": found.networks}
+        for key in own:
+            if own[key] != there.get(key, own[key]):
+                raise FddkitError(
+                    f"{path} is the report of another set or evaluation ({key} differs); choose "
+                    "another name, or --overwrite it"
+                )
 
     if given.json:
         consider(given.json, look)
@@ -179,6 +186,7 @@ def evaluate(given: Namespace) -> int:
         **changed,
     )
     print(f"{distilled}\n{report}")
+    own |= {**report.config, "networks": report.networks}
     if given.json:
         report.save(given.json, look)
     return 0
@@ -403,12 +411,15 @@ def check(given: Namespace) -> int:
         if not sys.stdin.isatty():
             print(f"{asked} Give --yes to do so.")
             return False
-        return input(f"{asked} [y/N] ").strip().lower() in ("y", "yes")
+        try:
+            return input(f"{asked} [y/N] ").strip().lower() in ("y", "yes")
+        except EOFError:
+            return False
 
     items = check(given.folder, [folder_of(given.cache)])
     rows = [("file", "what", "state", "made from")]
     here = Path(given.folder)
-    rows += [(str(i.path.relative_to(here)), i.what, i.state, i.made) for i in items]
+    rows += [(clip(i.path.relative_to(here)), i.what, i.state, i.made) for i in items]
     if items:
         print(_table(rows))
     for one in items:

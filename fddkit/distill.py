@@ -132,6 +132,8 @@ def distill(
     if out is None:
         return made(None)
     out, part = Path(out), Path(f"{out}.part")
+    if out.is_file() and not os.access(out.parent, os.W_OK) and not overwrite:
+        return _finished(out, config, False)
     if is_locked(out):  # told at once, and not after another run has ended
         _refuse_begun(part, config)
     with locked(out):

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from tqdm.auto import tqdm
@@ -14,6 +14,7 @@ from . import augment, networks
 from .cache import artifact, cached, identify, resumed
 from .errors import FddkitError
 from .grouped import GroupedDataset
+from .reading import clip
 from .rng import derive, generator
 from .student import descend
 from .tensors import Array, Kind, write_tensors
@@ -92,9 +93,15 @@ class Experts:
         """
         found = []
         for path in self.files[expert]:
-            with safe_open(path, "pt") as file:
-                rows = file.get_slice("weights")
-                found.append((rows[start], rows[start + length]))
+            try:
+                with safe_open(path, "pt") as file:
+                    rows = file.get_slice("weights")
+                    found.append((rows[start], rows[start + length]))
+            except (OSError, SafetensorError) as error:
+                raise FddkitError(
+                    f"{path} has been removed or changed while it was in use ({clip(error)}); give "
+                    "the same command again"
+                ) from error
         first, last = zip(*found, strict=True)
         return torch.stack(first).mean(0), torch.stack(last).mean(0)
 
@@ -144,7 +151,7 @@ def train_experts(
             for group in present:
                 given = {
                     "fingerprint": train.fingerprint(),
-                    "zca": train.whitening is not None,
+                    "normalise": [list(train.mean), list(train.std), train.whitening is not None],
                     "group": group,
                     "settings": {n: v for n, v in asdict(settings).items() if n != "experts"},
                     "seed": seed,

@@ -105,7 +105,7 @@ def fair_extractors(
         for k in range(c.extractors):
             given = {
                 "fingerprint": train.fingerprint(),
-                "zca": train.whitening is not None,
+                "normalise": [list(train.mean), list(train.std), train.whitening is not None],
                 "settings": [c.network, *size, c.augment, c.extractor_steps],
                 "seed": seed,
                 "extractor": k,

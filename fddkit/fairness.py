@@ -258,7 +258,8 @@ class FairnessReport:
                     f"{path} has report format {data['format_version']}, this fddkit reads up to "
                     f"{FORMAT_VERSION}; update fddkit"
                 )
-            if data["format_version"] > 1 and data.get("sha256") != _seal(data):
+            sealed = data["format_version"] > 1 or "sha256" in data
+            if sealed and data.get("sha256") != _seal(data):
                 raise ValueError("its content is not what was written")
             return cls._from_dict(data)
         except NewerFormat:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import FddkitError, NewerFormat
+from .errors import Damaged, FddkitError
 from .locks import cannot_write, hold, tidy
 
 #: Called with the path of a file that is there and would be replaced; raises FddkitError to keep it
@@ -183,9 +183,7 @@ def keep_whole(path: Path, load: Callable[[Path], T]) -> T | None:
         return None
     try:
         return load(path)
-    except NewerFormat:
-        raise
-    except FddkitError as error:
+    except Damaged as error:
         set_aside(path, error)
         return None
 

@@ -40,7 +40,8 @@ def assess(
         ``verdict``, one of `VERDICTS`, and ``notes``, a sentence for each reason.
     """
     notes, verdict = list(doubts), "doubtful" if doubts else "sound"
-    reach = float(images.double().square().mean().sqrt() / real.double().square().mean().sqrt())
+    usual = real.double().square().mean().sqrt().clamp(min=1e-6)
+    reach = float(images.double().square().mean().sqrt() / usual)
     if not reach < _FAR:
         verdict = "diverged" if not reach < _LOST else "doubtful"
         notes.append(
@@ -50,7 +51,7 @@ def assess(
     if len(loss) >= _LEAST:
         tenth = max(1, len(loss) // 10)
         first, last = (float(part.median()) for part in (loss[:tenth], loss[-tenth:]))
-        if last > _WORSE * first:
+        if last > _WORSE * first > 0:
             verdict = "diverged"
             notes.append(
                 f"the matching loss has grown {last / first:.3g}-fold; choose a smaller lr"

@@ -37,11 +37,15 @@ def locked(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
     FddkitError
         If another process holds the file and ``wait`` is false, or the folder takes no files.
     """
-    path = Path(path)
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    path, marker = Path(path), _marker(path)
+    lock = FileLock(marker)
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if marker.is_file() and marker.stat().st_size and not is_held(marker):
+                raise FddkitError(
+                    f"{marker} is no lock of fddkit, and is kept; choose another name than {path}"
+                )
             _acquire(lock, path, wait)
         except FddkitError:  # is a ValueError, too
             raise
@@ -86,8 +90,15 @@ def is_locked(path: str | os.PathLike) -> bool:
     -------
     bool
     """
+    return is_held(_marker(path))
+
+
+def _marker(path: str | os.PathLike) -> Path:
+    """Return the lock file of a path."""
     path = Path(path)
-    return is_held(path.with_name(f".{path.name}.lock"))
+    if not path.name:
+        raise FddkitError(f"{str(path)!r} is the name of a folder; give that of a file")
+    return path.with_name(f".{path.name}.lock")
 
 
 def is_held(marker: str | os.PathLike) -> bool:
@@ -148,12 +159,23 @@ def tidy(path: Path) -> list[Path]:
         What was removed.
     """
     removed = []
-    for old in path.parent.glob(f".{_literal(path.name)}.*.tmp"):
-        if not is_held(old):
-            with suppress(OSError):
-                old.unlink()
-                removed.append(old)
+    for old in path.parent.glob(f".{_literal(path.name)}.{'[a-z0-9_]' * 8}.tmp"):
+        if _removed(old):
+            removed.append(old)
     return removed
+
+
+def _removed(old: Path) -> bool:
+    """Remove a temporary file while its lock is had, so that no process writes to it meanwhile."""
+    with suppress(OSError):
+        handle = os.open(old, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
+        try:
+            if lock_descriptor(handle, blocking=False):
+                old.unlink()
+                return True
+        finally:
+            os.close(handle)
+    return False
 
 
 def _literal(name: str) -> str:

@@ -19,7 +19,7 @@ from .files import set_aside
 from .matching import Matching
 from .reading import clip
 from .targets import Rule
-from .tensors import Array, Kind, may_replace, read_tensors, write_tensors
+from .tensors import Array, Kind, may_replace, only, read_tensors, write_tensors
 from .versions import versions
 
 CHECKPOINT = Kind(
@@ -90,9 +90,20 @@ class Run:
             )
         momentum = now.momentum * matching.settings.momentum + gradient
         images = now.images - matching.rate(now.step) * momentum
+        if not (images.isfinite().all() and momentum.isfinite().all()):
+            raise FddkitError(
+                f"the images are no longer finite after step {now.step}; "
+                f"choose a smaller lr than {matching.settings.lr:g}"
+            )
         step = matching.after(images, now.step)
+        state = matching.state()
+        if not all(x.isfinite().all() for x in state.values()):
+            raise FddkitError(
+                f"what is trained beside the images is no longer finite after step {now.step}; "
+                f"choose a smaller lr than {matching.settings.lr:g}"
+            )
         self.losses.append(loss)
-        self.now = _State(step, images, momentum, len(self.losses), matching.state())
+        self.now = _State(step, images, momentum, len(self.losses), state)
 
     def finish(self, part, progress, callback, every, seconds) -> DistilledSet:
         """Take the steps that are left and return the result."""
@@ -155,7 +166,7 @@ class Run:
         tensors = {"images": now.images, "momentum": now.momentum, "loss": losses}
         tensors |= {f"extra.{name}": value for name, value in now.extra.items()}
         header = {"config": self.config, "step": now.step, "versions": self.versions}
-        write_tensors(part, CHECKPOINT, tensors, header)
+        write_tensors(part, CHECKPOINT, tensors, header, only(CHECKPOINT))
 
     def resume(self, tensors: dict[str, Tensor], header: dict) -> None:
         """Take up the state of a checkpoint of the same configuration.

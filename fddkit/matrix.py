@@ -14,7 +14,7 @@ from .errors import FddkitError
 from .evaluate import evaluate
 from .fairness import FairnessReport
 from .files import keep_whole, write_json
-from .locks import locked
+from .locks import locked, tidy
 from .methods import METHODS, find
 from .reading import conform, read_json
 from .targets import RULES
@@ -146,8 +146,9 @@ def _one(task: tuple) -> _Ended:
     """Distil and evaluate one set; its trouble is not that of the others."""
     try:
         return _computed(*task)
-    except (FddkitError, MemoryError) as error:
-        return _Ended(error=str(error) or "there is not enough memory")
+    except Exception as error:
+        kind = "" if isinstance(error, FddkitError) else f"{type(error).__name__}: "
+        return _Ended(error=f"{kind}{error}")
 
 
 def _computed(
@@ -164,7 +165,8 @@ def _computed(
     """Distil and evaluate one set, unless its report is there."""
     train, test = load(dataset, root=root)
     name = f"{dataset}-{method}-{rule}-ipc{ipc}-{preset}-{seed}"
-    out, report, clock = (folder / f"{name}{end}" for end in (".safetensors", ".json", ".seconds"))
+    ends = (".safetensors", f".x{repeats}.json", ".seconds")  # fewer networks are another report
+    out, report, clock = (folder / f"{name}{end}" for end in ends)
     keep_whole(out, DistilledSet.load)
     fresh, began = not out.exists(), time.monotonic()
     s = distill(
@@ -186,6 +188,7 @@ def _computed(
 
 def _seconds(clock: Path) -> float | None:
     """Return how long a set took; None where its run was killed before it could say so."""
+    tidy(clock)  # it is not written anew
     try:
         found = read_json(clock)
         conform(found, float)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import FddkitError
+from .errors import Damaged, FddkitError
 
 LARGEST = 8 * 2**30  # bytes of a file: more than any set, trajectory or report comes near
 LARGEST_JSON = 32 * 2**20  # in Python it takes up to thirty times as much
@@ -52,7 +52,7 @@ def read_bytes(path: str | os.PathLike, largest: int = LARGEST, first: int | Non
         what = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
         raise FddkitError(f"cannot read {path}: it is {what}; give a file")
     with open(handle, "rb") as file:
-        if found.st_size > largest:
+        if first is None and found.st_size > largest:
             raise FddkitError(
                 f"{path} has {found.st_size:,} bytes, and no such file has more than "
                 f"{largest:,}; give another file"
@@ -118,7 +118,7 @@ def parse_json(data: bytes | str, path: str | os.PathLike) -> Any:
     except (ValueError, RecursionError, MemoryError) as error:
         reasons = {RecursionError: "it is nested too deeply", MemoryError: "it is too large"}
         reason = reasons.get(type(error), error)
-        raise FddkitError(f"{path} is not valid JSON ({clip(reason)}); write it anew") from error
+        raise Damaged(f"{path} is not valid JSON ({clip(reason)})", "write it anew") from error
     return found
 
 

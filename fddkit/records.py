@@ -112,7 +112,7 @@ class Record:
                 raise ValueError(f"its status is {clip(found['status'])}")
         except ValueError as error:
             raise FddkitError(
-                f"{path} does not describe a run ({clip(error)}); delete {folder}"
+                f"{path} does not describe a run ({clip(error)}); move {folder} away"
             ) from error
         return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
 
@@ -138,7 +138,7 @@ def alone(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
+        lock = FileLock(folder / LOCK, timeout=0.5)  # whoever looks holds it for a moment
         lock.acquire()
     except Timeout as error:
         raise FddkitError(

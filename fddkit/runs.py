@@ -2,9 +2,9 @@
 
 import errno
 import os
-import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,15 +15,16 @@ from .errors import FddkitError
 from .files import fingerprint
 from .identity import run_hash, words
 from .notebooks import Notebook
-from .reading import read_json
+from .reading import conform, read_json
 from .records import LOCK, Record, alone, cannot_write
+from .tensors import is_marked
 from .versions import choose_device, versions
 
 FOLDER_VARIABLE = "FDDKIT_RUN_DIR"
 _LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of the machine, not of the folder
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _PART = "notebook.part.ipynb"
-_SHOWN = ("figures", "metrics.json", "notebook.ipynb", "notebook.html", _PART)
+_SHOWN = ("metrics.json", "notebook.ipynb", "notebook.html", _PART)
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _left(folder: Path) -> dict[str, str]:
 
 def _finished(folder: Path, key: str) -> Record | None:
     """Return the record of a folder if it holds this very run, finished and whole."""
-    if not all((folder / name).exists() for name in ("run.json", *_SHOWN[2:4])):
+    if not all((folder / name).exists() for name in ("run.json", *_SHOWN[1:3])):
         return None
     try:
         record = Record.load(folder)
@@ -178,13 +179,40 @@ def _ended(folder: Path, record: Record, executed: bool) -> Run:
 
 
 def _clear(folder: Path, everything: bool) -> None:
-    """Remove what an earlier try showed; what its notebook saved is kept unless ``everything``."""
+    """Remove what an earlier try showed, and what its notebook saved where ``everything`` is asked.
+
+    A file that the run did not leave, such as somebody's notes, is kept.
+    """
+    own = {*_SHOWN, *_figures(folder)}
+    if everything:
+        with suppress(FddkitError):
+            own |= {"run.json", *Record.load(folder).files}
     try:
-        for path in folder.iterdir():
-            if path.name != LOCK and (everything or path.name in _SHOWN):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before it
+            if path.is_dir() and not path.is_symlink():
+                with suppress(OSError):  # not empty
+                    path.rmdir()
+            elif path.relative_to(folder).as_posix() in own or (everything and _is_ours(path)):
+                path.unlink()
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def _figures(folder: Path) -> set[str]:
+    """Return the names of the figures that a run has shown."""
+    found = {"figures/index.json"}
+    with suppress(ValueError):  # FddkitError is one
+        index = read_json(folder / "figures" / "index.json")
+        conform(index, [{"name": str}])
+        found |= {f"figures/{one['name']}.{kind}" for one in index for kind in ("png", "pdf")}
+    return found
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether an interrupted run has left a file that its record does not name."""
+    with suppress(FddkitError):
+        return path.is_file() and path.name != LOCK and is_marked(path)
+    return False
 
 
 def _execute(

@@ -17,7 +17,7 @@ from .reading import clip, conform, parse_json, read_bytes
 
 FORMAT = 2  # raised when an older fddkit could misread a newer file; 1 had no seal and no kind
 
-_MARK = b'"fddkit"'  # stands in the first part of each of our files
+_MARK = b'{"fddkit":"{'  # stands at the beginning of each of our files, behind {"__metadata__":
 _LARGEST_HEADER = 64 * 2**20
 _FLOATS = ("float32", "float64")
 
@@ -172,8 +172,9 @@ def write_tensors(
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     given = {"format": FORMAT, "kind": kind.name, **header}
     text = json.dumps(given, allow_nan=False)
-    kind.check(plain, json.loads(text))
-    text = json.dumps({**given, "sha256": seal(plain, json.loads(text))})
+    found = parse_json(text, "its header")
+    kind.check(plain, found)
+    text = json.dumps({**found, "sha256": seal(plain, found)})
     data = save(plain, metadata={"fddkit": text})
     with atomic(path, look) as temporary:
         temporary.write_bytes(data)
@@ -213,7 +214,7 @@ def read_tensors(
     header = _header(data, path, kind)
     try:
         tensors = load(data)
-        if header["format"] > 1 and header["sha256"] != seal(tensors, header):
+        if "sha256" in header and header["sha256"] != seal(tensors, header):
             raise ValueError("its content is not what was written")
         kind.check(tensors, header, sizes)
     except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
@@ -302,7 +303,7 @@ def may_replace(path: Path, kind: Kind) -> bool:
 
 def is_marked(path: Path) -> bool:
     """Return whether a file begins as ours do, whatever has become of it since."""
-    return _MARK in read_bytes(path, first=2**16)
+    return _MARK in read_bytes(path, first=64)
 
 
 def _header(data: bytes, path: str | os.PathLike, kind: Kind | None) -> dict:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .errors import FddkitError
+from .reading import clip
 
 DEBUG = "FDDKIT_DEBUG"
 FAILED, MISTAKE, FAULT = 1, 2, 70  # the last as in sysexits.h
@@ -23,6 +24,7 @@ _SIGNAL = 128  # plus its number, as a shell has it
 _MEMORY = re.compile(r"out of memory|(can't|cannot) allocate memory|not enough memory", re.I)
 _FILES = re.compile(r"too many open files", re.I)
 _LESS = "take fewer jobs, a smaller batch, fewer images or a smaller preset"
+_LONGEST = 2000  # characters of a sentence, with the paths in it
 _AGAIN = "the same command goes on from there"
 
 
@@ -111,7 +113,8 @@ def _place(error: BaseException) -> str:
 
 
 def _say(sentence: str) -> None:
-    print(f"fddkit: {sentence}", file=sys.stderr)
+    # what it quotes from a file may hold what a terminal obeys
+    print(f"fddkit: {clip(sentence, _LONGEST)}", file=sys.stderr)
 
 
 class _Stream:

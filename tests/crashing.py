@@ -288,21 +288,23 @@ class _Survival:
         if status or again:
             faults.append(f"undisturbed, it ended with {status} and {again}: {self.said()}")
             return {}
-        names, torn, calls, steps, unseen = json.loads(self.said())
-        self.names = [*names, "the end"]
+        names, torn, called, unseen = json.loads(self.said())
+        self.names, self.called = [*names, "the end"], called
+        steps = [i for i, name in enumerate(called) if name.rpartition(".")[2] in STEPS]
         faults += [f"{name} changed unseen" for name in unseen if not self.work.others]
         faults += [f"undisturbed runs differ: {x}" for x in self.differences(tree(self.folder))]
         faults += [f"{name} is left" for name in self.wanted if _LEFT.search(Path(name).name)]
-        self.found.changes, self.found.steps, self.found.calls = len(names), len(steps), calls
+        self.found.changes, self.found.steps = len(names), len(steps)
+        self.found.calls = len(called)
         self.found.files = list(self.wanted)
         every = range(len(names) + 1)
-        return {"change": every, "content": torn, "step": steps, "call": range(calls)}
+        return {"change": every, "content": torn, "step": steps, "call": range(len(called))}
 
     def place(self, ending: Ending) -> str:
         """Return where a run was ended, in words."""
         where = KINDS[ending.kind].where
-        name = f" ({self.names[ending.at]})" if where in ("change", "content") else ""
-        return f"{where if where != 'step' else 'call'} {ending.at}{name}"
+        names = self.names if where in ("change", "content") else self.called
+        return f"{where} {ending.at} ({names[ending.at]})"
 
     def ended(self, ending: Ending) -> list[str]:
         """End the work, do it again, and return what is wrong."""
@@ -397,20 +399,22 @@ class _Survival:
                 raise
             return do()  # while the traceback still holds what the work held, as in a notebook
         if watched:
-            self.notes.write_text(
-                json.dumps([watch.names, watch.torn, watch.calls, watch.steps, watch.unseen])
-            )
+            self.notes.write_text(json.dumps([watch.names, watch.torn, watch.called, watch.unseen]))
         return status
 
     def differences(self, found: Tree) -> list[str]:
         """Return how files differ from those of undisturbed work."""
         wrong = [f"{name} is left" for name in found.keys() - self.wanted.keys()]
-        for name, one in self.wanted.items():
-            if name not in found:
-                if not any(fnmatch(name, pattern) for pattern in self.work.may_lack):
-                    wrong.append(f"{name} is missing")
-            elif self.masked(name, found[name]) != self.masked(name, one):
-                wrong.append(f"{name} differs")
+        for name in self.wanted.keys() - found.keys():
+            if not any(fnmatch(name, pattern) for pattern in self.work.may_lack):
+                wrong.append(f"{name} is missing")
+        for name in self.wanted.keys() & found.keys():
+            one, other = self.masked(name, found[name]), self.masked(name, self.wanted[name])
+            if one != other:
+                pairs = enumerate(zip(one[1], other[1], strict=False))
+                at = next((i for i, (x, y) in pairs if x != y), 0)
+                here, there = ((mode, x[max(0, at - 40) : at + 40]) for mode, x in (one, other))
+                wrong.append(f"{name} differs: {here}, not {there}")
         return sorted(wrong)
 
     def masked(self, name: str, one: tuple[int, bytes]) -> tuple[int, bytes]:
@@ -429,7 +433,7 @@ class _Watch:
         self.kind = None if ending is None else KINDS[ending.kind]
         self.names: list[str] = []  # of the changes
         self.torn: list[int] = []  # those that write content
-        self.calls, self.steps = 0, []
+        self.called: list[str] = []  # functions of the package
         self.unseen: list[str] = []  # files that changed although no change of them was told of
         self._filled: list[str | None] = []  # by each change, the file that is written to
         self._told: set[str] = set()
@@ -490,13 +494,14 @@ class _Watch:
         self._tree = now
 
     def _profile(self, frame: Any, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(_PACKAGE):
-            if self.look and frame.f_code.co_name in STEPS:
-                self.steps.append(self.calls)
-            if not self.look and self.calls == self.at:
+        code = frame.f_code
+        own = event == "call" and code.co_filename.startswith(_PACKAGE)
+        # a generator expression that is thrown away is called where Python swallows an interrupt
+        if own and code.co_name != "<genexpr>":
+            self.called.append(code.co_qualname)
+            if not self.look and len(self.called) == self.at + 1:
                 sys.setprofile(None)
                 signal.raise_signal(self.kind.number)
-            self.calls += 1
 
 
 def _size(path: str | None) -> int:

@@ -111,11 +111,13 @@ class Harness:
     ----------
     folder : Path
         Empty.
+    seconds : int
+        Of a processor, for each mutant.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, seconds: int = SECONDS):
         torch.set_num_threads(1)
-        self.folder = folder
+        self.folder, self.seconds = folder, seconds
         self.readers = readers(folder / "whole")
         self.others = sorted({one.data for one in self.readers})
         self.expected = {}
@@ -198,7 +200,7 @@ class Harness:
             how = signal.Signals(-status).name if status < 0 else f"status {status}"
             begun.fault = (
                 "waits for ever" if not ready
-                else f"took more than {SECONDS} s" if status == -signal.SIGXCPU
+                else f"took more than {self.seconds} s" if status == -signal.SIGXCPU
                 else f"the process ended with {how}"
             )  # fmt: skip
             yield begun
@@ -221,7 +223,7 @@ class Harness:
             one = Told(number, reader.name, mutant.group, mutant.kind, "begun")
             tell(one)
             used = resource.getrusage(resource.RUSAGE_SELF)
-            limit = int(used.ru_utime + used.ru_stime) + SECONDS + 1
+            limit = int(used.ru_utime + used.ru_stime) + self.seconds + 1
             resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
             began, before = time.process_time(), os.fstat(noise.fileno()).st_size
             folder = Path(tempfile.mkdtemp(prefix="mutant", dir=self.folder)) / "f"

@@ -21,7 +21,7 @@ import torch
 from matplotlib.figure import Figure
 from references import toy
 
-from fddkit import archive, cli, encoder, experiments, experts, matrix, notebooks, report
+from fddkit import archive, checking, cli, encoder, experiments, experts, matrix, notebooks, report
 from fddkit.choice import Choice
 from fddkit.dc import DCSettings
 from fddkit.distilled import DistilledSet
@@ -279,7 +279,7 @@ def _cached(name: str, template: Path, compute: Callable[[Path], Any], file: str
 
     return Reader(
         name, "tensors", file, template, lambda folder, _: compute(folder), sound=sound,
-        remade=True, lost=lost, keys=("identity",),
+        remade=True, lost=lost, keys=("identity",), works=name.endswith("begun"),
     )  # fmt: skip
 
 
@@ -487,6 +487,7 @@ def _commanded(*words: str) -> Callable[[Path, Path], Ended]:
     return read
 
 
+_SMALL = {"iterations": 3, "width": 8}
 _DIGITS = ("--dataset", "digits", "--preset", "smoke", "--ipc", "1", "--device", "cpu")
 
 
@@ -510,14 +511,41 @@ def _commands(folder: Path, reports: Path, s: DistilledSet) -> list[Reader]:
 
     page = ("report", "--reports", "FOLDER")
     distil = ("distill", *_DIGITS)
+    small = [word for name, n in _SMALL.items() for word in ("--set", f"{name}={n}")]
+    go_on = (*distil, *small, "--out", "SET")
     return [
         one("evaluate", "tensors", "s.safetensors", sets, testing, weight=5, keys=("config",)),
         one("report", "json", metrics, reports, page, weight=3, sealed=False),
         one("distill, a set there", "tensors", "s.safetensors", sets, (*distil, "--out", "FILE"),
             weight=4, keys=("config",)),
-        one("distill, begun", "tensors", "s.safetensors.part", begun, (*distil, "--out", "SET"),
+        one("distill, begun", "tensors", "s.safetensors.part", begun, go_on,
             weight=3, keys=("config", "step"), remade=True, lost=done),
     ]  # fmt: skip
+
+
+# --- fddkit check -------------------------------------------------------------------------------
+
+
+def _looked_at(folder: Path, path: Path) -> checking.Item:
+    items = checking.check(folder)
+    for one in items:
+        for text in (one.what, one.made, one.problem):
+            wrong = unfit(text, one.path, named=False)
+            if wrong:
+                raise AssertionError(f"what it says {wrong}")
+    own = [one for one in items if one.path == path]
+    if not own:
+        raise FddkitError(f"{path} is passed over")
+    if not checking.STATES[own[0].state]:
+        raise FddkitError(own[0].problem)
+    return own[0]
+
+
+def _check(name: str, form: str, file: str, template: Path, **more) -> Reader:
+    def use(_: Path, one: checking.Item) -> tuple[str, str]:
+        return one.what, one.made
+
+    return Reader(f"check, {name}", form, file, template, _looked_at, use, weight=5, **more)
 
 
 # --- the whole list -----------------------------------------------------------------------------
@@ -602,7 +630,7 @@ def readers(folder: Path) -> list[Reader]:
         raise _Enough
 
     with suppress(_Enough):
-        fdd.distill(train, out=folder / "digits", callback=stop, every=1, **given)
+        fdd.distill(train, out=folder / "digits", callback=stop, every=1, **given, **_SMALL)
     s = fdd.distill(train, **given)
     found = _evaluated(test)(folder, s)
     for name, method, more in (
@@ -635,9 +663,11 @@ def readers(folder: Path) -> list[Reader]:
         return None
 
     def reload(folder: Path, s: DistilledSet) -> tuple:
-        both = fdd.datasets.reload(s.config["dataset"], folder / "no such root")
+        both = fdd.datasets.reload(s.config.get("dataset", {}), folder / "no such root")
         return [one.fingerprint() for one in both], [repr(one) for one in both]
 
+    caches = _caches(data, folder)
+    expert = caches[0].template / caches[0].file
     looking = {"sound": _sound_reports}
     return [
         *(Reader(name, "tensors", "s.safetensors", folder / name,
@@ -649,7 +679,7 @@ def readers(folder: Path) -> list[Reader]:
         Reader("set, its data", "tensors", "s.safetensors", info,
                lambda _, path: DistilledSet.load(path), reload, weight=6, keys=("config",)),
         *(_checkpoint(name, data, folder, folder / "experts", *steps[name]) for name in TOY),
-        *_caches(data, folder),
+        *caches,
         Reader("report", "report", "r.json", report_folder,
                lambda _, path: FairnessReport.load(path), _use_report, _sound_report, weight=30,
                keys=("counts", "networks", "sets", "config", "counterfactual")),
@@ -675,6 +705,11 @@ def readers(folder: Path) -> list[Reader]:
                sound=lambda x, _: None if x is None or 0 <= x < 1e9 else f"{x} seconds"),
         Reader("notebook", "json", "n.ipynb", books, lambda _, path: notebooks.read(path),
                _use_notebook, sealed=False, weight=14, keys=("cells", "nbformat")),
+        _check("a set", "tensors", "s.safetensors", folder / "set", keys=ours),
+        _check("a report", "report", "r.json", report_folder, keys=("config", "networks")),
+        _check("a checkpoint", "tensors", "s.safetensors.part", folder / "dm", keys=("config",)),
+        _check("an expert", "tensors", expert.name, expert.parent, keys=("identity",)),
+        _check("a run", "json", f"{run}/run.json", reports, sealed=False),
         *_matrix(folder, 1),
         *_commands(folder, reports, s),
     ]  # fmt: skip

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -162,8 +163,10 @@ def test_a_run_whose_numbers_were_changed_is_found(tmp_path):
     (folder / "metrics.json").write_text('{"numbers": {"a": 1}}')
     (one,) = checking.check(tmp_path)
     assert one.state == "damaged"
-    assert "metrics.json changed or went" in one.problem
+    assert "have changed or are gone: metrics.json" in one.problem
     (folder / "run.json").write_text("{}")
+    assert checking.check(tmp_path) == []  # nothing says that it is ours
+    (folder / "notebook.html").write_text("page")
     (one,) = checking.check(tmp_path)
     assert one.state == "damaged"
     assert "does not describe a run" in one.problem
@@ -224,6 +227,48 @@ def test_a_folder_that_is_none_is_one_sentence(tmp_path, capsys):
     assert "there is no folder" in capsys.readouterr().err
 
 
+def test_files_of_others_are_passed_over(tmp_path):
+    for name, content in (
+        ("pyproject.toml", 'name = "fddkit"'),
+        ("metrics.json", "[NaN]"),
+        ("index.json", '{"npm": 1}'),
+        ("run.json", '{"experiment": "of another"}'),
+        (".notes.lock", "mine"),
+    ):
+        (tmp_path / name).write_text(content)
+    with open(tmp_path / "disk.iso", "wb") as file:
+        file.truncate(9 * 2**30)
+    assert checking.check(tmp_path) == []
+
+
+def test_two_caches_may_hold_other_bits_under_one_name(folder, tmp_path):
+    path = only_expert(folder)
+    other = Path(shutil.copytree(folder / "cache", tmp_path / "other"))
+    tensors, header = read_tensors(path, experts.TRAJECTORY)
+    tensors["weights"] += 1
+    identity = {"identity": header["identity"]}
+    experts.write_tensors(other / path.name, experts.TRAJECTORY, tensors, identity)
+    assert states(checking.check(folder, [other]))["mtt.st"] == "whole"
+
+
+def test_a_report_of_a_damaged_set_is_doubtful(folder):
+    path = folder / "dm.safetensors"
+    path.write_bytes(path.read_bytes()[:-9] + b"damaged!!")
+    found = states(checking.check(folder))
+    assert (found["dm.safetensors"], found["dm.json"]) == ("damaged", "doubtful")
+
+
+def test_no_answer_is_no(folder, monkeypatch):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+
+    def nobody(_):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", nobody)
+    assert main(["check", str(folder)]) == 0
+    assert (folder / "begun.part").exists()
+
+
 def test_links_and_special_files_are_passed_over(tmp_path):
     os.mkfifo(tmp_path / "pipe.safetensors")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
@@ -243,6 +288,6 @@ def test_a_run_says_what_it_has_left_and_check_compares(tmp_path):
     page = ended.folder / "notebook.html"
     page.write_text(page.read_text() + " ")
     (one,) = checking.check(tmp_path / "reports")
-    assert (one.state, "notebook.html changed or went" in one.problem) == ("damaged", True)
+    assert (one.state, "are gone: notebook.html" in one.problem) == ("damaged", True)
     page.unlink()
     assert checking.check(tmp_path / "reports")[0].state == "damaged"

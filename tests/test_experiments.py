@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -248,12 +249,16 @@ def test_sentence_names_foreign_exceptions():
 def test_a_finished_run_is_skipped_and_force_makes_it_anew(tiny, instant):
     first = experiments.run("tiny", {"ipc": 5})
     (first.folder / "artifact").write_text("from before")
+    (first.folder / "notes.md").write_text("somebody's")
+    record = records.Record.load(first.folder)
+    replace(record, files={"artifact": "its sha256"}).save(first.folder)
     again = experiments.run("tiny", {"ipc": "5"})
     assert (again.folder, again.executed, again.status) == (first.folder, False, "finished")
     assert instant == [{"ipc": 5}]
     forced = experiments.run("tiny", {"ipc": 5}, force=True)
     assert forced.executed
-    assert not (first.folder / "artifact").exists()
+    assert not (first.folder / "artifact").exists()  # the run had left it
+    assert (first.folder / "notes.md").read_text() == "somebody's"
     assert len(instant) == 2
 
 

@@ -140,15 +140,18 @@ def _changed(**changes):
 
 def _older(**changes):
     """As written before reports had a seal."""
-    return _changed(format_version=1, **changes)
+
+    def write(path, data):
+        del data["sha256"]
+        _changed(format_version=1, **changes)(path, data)
+
+    return write
 
 
 def test_a_report_of_before_there_was_a_seal_is_read(report, tmp_path):
     path = tmp_path / "report.json"
     report.save(path)
-    data = read_json(path)
-    del data["sha256"]
-    _older()(path, data)
+    _older()(path, read_json(path))
     assert FairnessReport.load(path).to_dict() == report.to_dict()
 
 
@@ -182,6 +185,7 @@ def test_only_a_report_is_replaced(report, tmp_path):
         (lambda path, data: path.write_text('{"format": 1}'), "is not a fairness report"),
         (_changed(format_version=3), "update fddkit"),
         (_changed(networks=["alexnet", "convnet"]), "not what was written"),
+        (_changed(format_version=1), "not what was written"),
         (_older(counts=[[1], [2, 3]]), "damaged report"),
         (_older(counts=[1.5]), "damaged report"),
         (_older(counts=None), "damaged report"),

@@ -46,9 +46,10 @@ class _Read(HTMLParser):
     handle_decl = handle_pi = unknown_decl = handle_comment
 
     def times(self, text: str) -> int:
-        """Return how often a text is shown, also as the name of a file."""
+        """Return how often a text is shown, also as the name of a file, or fit for a terminal."""
         shown = "\n".join(value or "" for value in self.text)
-        return sum(shown.count(form) for form in {text, file_name(text)})
+        printable = "".join(c if c.isprintable() else " " for c in text)
+        return sum(shown.count(form) for form in {text, file_name(text), printable})
 
 
 def _shown(text: str, folder: Path) -> dict[str, list[_Read]]:

@@ -77,22 +77,22 @@ def test_the_system_frees_what_a_killed_process_held(tmp_path, held):
 
 
 def test_only_stale_temporary_files_of_the_path_are_removed(tmp_path):
-    stale, other = tmp_path / ".x.abc.tmp", tmp_path / ".y.abc.tmp"
-    for path in (stale, other, tmp_path / "x.tmp"):
+    stale, other = tmp_path / ".x.abcdefgh.tmp", tmp_path / ".y.abcdefgh.tmp"
+    for path in (stale, other, tmp_path / "x.tmp", tmp_path / ".x.mine.tmp"):
         path.write_text("")
     with atomic(tmp_path / "x") as temporary:
         assert is_held(temporary)
         assert not stale.exists()
         assert tidy(tmp_path / "x") == []  # the one that is being written stays
         assert temporary.exists()
-    assert sorted(os.listdir(tmp_path)) == [".y.abc.tmp", "x", "x.tmp"]
+    assert sorted(os.listdir(tmp_path)) == [".x.mine.tmp", ".y.abcdefgh.tmp", "x", "x.tmp"]
 
 
 def test_a_name_with_wildcards_is_taken_as_it_is(tmp_path):
-    (tmp_path / ".ab.c.tmp").write_text("")
+    (tmp_path / ".ab.abcdefgh.tmp").write_text("")
     with atomic(tmp_path / "[a]*?"):
         pass
-    assert sorted(os.listdir(tmp_path)) == [".ab.c.tmp", "[a]*?"]
+    assert sorted(os.listdir(tmp_path)) == [".ab.abcdefgh.tmp", "[a]*?"]
 
 
 def test_a_temporary_file_that_was_tidied_away_before_it_was_held_is_made_again(

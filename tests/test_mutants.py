@@ -14,7 +14,7 @@ import mutants
 import mutations
 import pytest
 from mutants import Harness
-from readers import Ended, complaint, unfit
+from readers import Ended, command, complaint, unfit
 
 import fddkit as fdd  # before torch: it sets how OpenMP's threads wait
 
@@ -27,9 +27,11 @@ from fddkit.archive import finished
 from fddkit.cards import card
 from fddkit.choice import Choice
 from fddkit.distilled import SET, DistilledSet
+from fddkit.dm import DM
 from fddkit.errors import FddkitError
 from fddkit.fairness import FairnessReport
 from fddkit.files import write_json
+from fddkit.methods import METHODS
 from fddkit.records import Record
 from fddkit.widgets.past import Past
 
@@ -38,7 +40,8 @@ DEFAULT, ALL = 1500, 20_000
 
 @pytest.fixture(scope="module")
 def harness(tmp_path_factory):
-    return Harness(tmp_path_factory.mktemp("mutants"))
+    # of a machine eight times slower; the command line allows ten seconds
+    return Harness(tmp_path_factory.mktemp("mutants"), seconds=80)
 
 
 def test_every_mutant_is_refused_or_set_aside_or_sound(harness):
@@ -123,7 +126,7 @@ def test_a_planted_fault_is_reported(harness, monkeypatch, what):
     owner = sys.modules[f"fddkit.{owner}"] if isinstance(owner, str) else owner
     monkeypatch.setattr(owner, name, instead)
     monkeypatch.setattr(mutants, "PATIENCE", 10.0)
-    monkeypatch.setattr(mutants, "SECONDS", 1)
+    small.seconds = 1 if what == "a long computation" else 80
     rare = ("no seal", "no types")  # which few mutants meet
     found = small.run(60 if what in rare else 1, seed=1)
     assert found.faults
@@ -317,6 +320,12 @@ def test_what_a_set_says_of_its_data_is_data_or_one_sentence(info):
     assert unfit(told) is None
 
 
+def test_a_set_that_does_not_name_its_data_is_not_evaluated(tmp_path, a_set):
+    ended = command("evaluate", _forge(tmp_path / "s", a_set))
+    assert ended.status == 2
+    assert "was not loaded by name" in ended.err
+
+
 def _report(**changes):
     given = {
         "format": "fddkit-report", "format_version": 1, "counts": [[[[1, 0], [0, 1]]] * 2],
@@ -406,6 +415,28 @@ def test_a_forged_checkpoint_is_set_aside(begun, what):
     assert torch.equal(again.loss, whole.loss)
 
 
+class Losing(DM):
+    """DM with something to train, which is infinite after a step."""
+
+    trained = 0.0
+
+    def after(self, images, step):
+        self.trained = float("inf")
+        return step + 1
+
+    def state(self):
+        return {"trained": torch.tensor(self.trained)}
+
+
+def test_a_state_that_is_no_longer_finite_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, "dm", Losing)
+    data = toy(0, torch.tensor([[5, 3], [3, 5]]))
+    given = {"preset": "smoke", "ipc": 1, "width": 4, "iterations": 1, "progress": False}
+    with pytest.raises(FddkitError, match=r"no longer finite after step 0; choose a smaller lr"):
+        fdd.distill(data, out=tmp_path / "s.safetensors", **given)
+    assert os.listdir(tmp_path) == ["s.safetensors.part"]  # of before that step
+
+
 @pytest.fixture
 def run(tmp_path):
     folder = tmp_path / "02_distillation" / "one"
@@ -445,12 +476,22 @@ def test_a_rule_does_not_lead_out_of_its_folder(run, rule):
     assert [one.out for one in finished(run.parent.parent)] == [None]
 
 
+_CELL = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
+CELLS = [
+    {"cell_type": "markdown", "id": "a", "metadata": {}},
+    {"cell_type": "raw", "id": "a", "metadata": {}},
+    _CELL,
+    _CELL | {"source": 1},
+    _CELL | {"source": None},
+    _CELL | {"source": "a = 1", "metadata": {"tags": 1}},
+    _CELL | {"source": "a = '\ud800'"},
+]
 BOOKS = [
+    *({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]} for cell in CELLS),
     {"nbformat": 4, "nbformat_minor": 5},
     {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [1]},
     {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "code"}]},
     {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": "x"},
-    {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "markdown"}]},
     {"nbformat": 3, "worksheets": 1},
     {"nbformat": 10**30},
     [],
@@ -469,8 +510,7 @@ def test_what_is_no_notebook_is_one_sentence(tmp_path, value, capfd):
 
 
 def _book(path, source):
-    cell = {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "outputs": []}
-    cell |= {"execution_count": None, "source": source}
+    cell = _CELL | {"metadata": {"tags": ["parameters"]}, "source": source}
     book = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}
     path.write_text(json.dumps(book))
     return path

@@ -34,10 +34,71 @@ def test_a_report_replaces_nothing_but_reports_of_its_own_set(sets, tmp_path, ca
     assert evaluate(sets, 0, out) == 0
     assert evaluate(sets, 0, out) == 0
     assert evaluate(sets, 1, out) == 2
-    assert "is the report of another set; choose another name" in capsys.readouterr().err
+    assert "is the report of another set or evaluation (data differs)" in capsys.readouterr().err
     assert FairnessReport.load(out).config["data"]["seed"] == 0
     assert evaluate(sets, 1, out, "--overwrite") == 0
     assert FairnessReport.load(out).config["data"]["seed"] == 1
+
+
+def test_a_report_of_more_networks_is_not_replaced_by_one_of_fewer(sets, tmp_path, capsys):
+    out = tmp_path / "r.json"
+    assert evaluate(sets, 0, out, "--repeats", "2") == 0
+    assert evaluate(sets, 0, out) == 2
+    assert "(settings differs)" in capsys.readouterr().err
+    assert evaluate(sets, 0, out, "--repeats", "2", "--seed", "1") == 2
+    assert "(seed differs)" in capsys.readouterr().err
+    assert len(FairnessReport.load(out).networks) == 2
+    out.write_text(out.read_text()[:-30])
+    assert evaluate(sets, 0, out) == 2
+    assert evaluate(sets, 0, out, "--overwrite") == 0
+    assert len(FairnessReport.load(out).networks) == 1
+
+
+def test_files_beside_the_output_that_are_somebody_elses_are_kept(tmp_path, capsys):
+    distil = ["distill", "--method", "random", "--ipc", "1"]
+    mine = tmp_path / ".s.mine.tmp"
+    mine.write_text("precious")
+    assert main([*distil, "--out", str(tmp_path / "s")]) == 0
+    assert mine.read_text() == "precious"
+    lock = tmp_path / ".t.lock"
+    lock.write_text("precious")
+    assert main([*distil, "--out", str(tmp_path / "t")]) == 2
+    assert "is no lock of fddkit, and is kept" in capsys.readouterr().err
+    assert lock.read_text() == "precious"
+    project = tmp_path / "p.toml"
+    project.write_text('name = "fddkit"')
+    assert main([*distil, "--out", str(project), "--overwrite"]) == 2
+    assert project.read_text() == 'name = "fddkit"'
+
+
+@pytest.mark.parametrize("out", ["", ".", "/"])
+def test_the_name_of_a_folder_is_one_sentence(out, capsys):
+    assert main(["distill", "--method", "random", "--ipc", "1", "--out", out]) == 2
+    assert "give that of a file" in capsys.readouterr().err
+
+
+def test_a_checkpoint_replaces_no_file_that_has_come_meanwhile(tmp_path):
+    train, _ = fdd.load("digits")
+    part = tmp_path / "s.part"
+
+    def meanwhile(progress):
+        if progress.iteration == 2:
+            part.unlink()
+            part.write_text("half of a download")
+
+    with pytest.raises(fdd.FddkitError, match=r"s.part is not a checkpoint .*is kept"):
+        fdd.distill(
+            train, ipc=1, preset="smoke", out=tmp_path / "s", progress=False, every=1,
+            callback=meanwhile, checkpoint_seconds=0,
+        )  # fmt: skip
+    assert part.read_text() == "half of a download"
+
+
+def test_a_finished_set_is_found_in_a_folder_that_takes_no_files(sets, monkeypatch):
+    train, _ = fdd.load("digits")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    found = fdd.distill(train, "random", ipc=1, out=sets / "0.st", progress=False)
+    assert len(found) == 10
 
 
 @pytest.mark.parametrize("more", [[], ["--overwrite"]])
