@@ -69,7 +69,7 @@ def group_counts(
 def _largest_remainder(n: int, proportions: Sequence[float], size: int) -> list[int]:
     """Return ``size`` counts in the given proportions that sum to ``n``."""
     shares = [float(share) for share in proportions]
-    if len(shares) != size or not all(0 <= s < math.inf for s in shares) or sum(shares) == 0:
+    if len(shares) != size or not all(s >= 0 for s in shares) or not 0 < sum(shares) < math.inf:
         raise FddkitError(
             f"proportions={list(proportions)} do not say how large the minority groups are; "
             f"give {size} numbers, none negative and not all zero"

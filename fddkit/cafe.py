@@ -191,6 +191,10 @@ class CAFE(Bilevel):
         """See `Bilevel.leave`: accuracies are compared with those of the same network."""
         self._window = []
 
+    def fewest(self, step: int) -> int:
+        """See `Matching.fewest`: one with each network that was left, and all with this one."""
+        return sum(divmod(step, self.per_network))
+
     def _accuracy(self, step: int, epoch: int) -> float:
         """Return the share of freshly drawn real images that the network knows."""
         index = self._watch.draw(generator(self.seed, "watched", step, epoch)).index
@@ -206,4 +210,7 @@ class CAFE(Bilevel):
     def load(self, state: dict[str, Tensor], step: int) -> None:
         """See `Matching.load`."""
         super().load(state, step)
-        self._window = state["window"].tolist()
+        window = state["window"]
+        if window.ndim != 1 or len(window) >= self.settings.window:
+            raise ValueError(f"its window has the shape {list(window.shape)}")
+        self._window = window.tolist()

@@ -173,7 +173,7 @@ def evaluate(given: Namespace) -> int:
 
     if given.json:
         consider(given.json, look)
-    _, test = reload(distilled.config["dataset"], given.root)
+    _, test = reload(distilled.config.get("dataset", {}), given.root)
     report = evaluate(
         distilled,
         test,

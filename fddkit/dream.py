@@ -107,4 +107,13 @@ class DREAM(IDC):
         """See `Matching.load`."""
         super().load(state, step)
         self._now = step
-        self._chosen = state["representatives"] if step > self._since(step) else None
+        self._chosen = None
+        if step > self._since(step):
+            chosen = state["representatives"]
+            sizes = [min(k, len(pool)) for pool, k in self.sampler.pools]
+            if chosen.dtype != torch.int64 or chosen.shape != (sum(sizes),):
+                raise ValueError(f"its representatives are {chosen.dtype} {list(chosen.shape)}")
+            for (pool, _), own in zip(self.sampler.pools, chosen.split(sizes), strict=True):
+                if not torch.isin(own, pool).all():
+                    raise ValueError("its representatives are none of the images")
+            self._chosen = chosen

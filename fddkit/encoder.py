@@ -169,7 +169,8 @@ def encode(
         return training.finish(part, progress, checkpoint_seconds)
 
     path = artifact(cache, "encoder", identity)
-    tensors, seal = cached(path, ENCODER, identity, compute)
+    sizes = {"images": len(train), "epochs": settings.epochs}
+    tensors, seal = cached(path, ENCODER, identity, compute, sizes)
     return tensors["features"], {path.name: seal}
 
 
@@ -234,7 +235,7 @@ class _Training:
 
     def finish(self, part: Path, progress: bool, seconds: float) -> dict[str, Tensor]:
         """Take the steps that are left and return the features and the losses."""
-        self.resume(part)
+        resumed(part, BEGUN, self.identity, self.take)
         self.checkpoint(part)  # a folder that takes no files is told now
         title, saved = "encoder of the kde rule", time.monotonic()
         self.net.train()
@@ -276,23 +277,37 @@ class _Training:
         tensors["losses"] = torch.tensor(self.losses, dtype=torch.float64)
         write_tensors(part, BEGUN, tensors, {"identity": self.identity})
 
-    def resume(self, part: Path) -> None:
-        """Take up a checkpoint, if there is one."""
-        tensors = resumed(part, BEGUN, self.identity)
-        if tensors is None:
-            return
-        losses = tensors.pop("losses").tolist()
-        weights = {k[4:]: x for k, x in tensors.items() if k.startswith("net.")}
+    def take(self, tensors: dict[str, Tensor]) -> None:
+        """Take up a checkpoint; ValueError where it is none of this training."""
+        losses = tensors["losses"].tolist()
+        if {name: x.shape for name, x in tensors.items()} != self._shapes(len(losses)):
+            raise ValueError(f"its tensors are not those of this encoder after {len(losses)} steps")
         state: dict[int, dict] = {}
-        try:
-            for key in tensors.keys() - {f"net.{name}" for name in weights}:
-                _, i, name = key.split(".")
-                state.setdefault(int(i), {})[name] = tensors[key]
-            self.net.load_state_dict(weights)
-            self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise FddkitError(
-                f"{part} is not a checkpoint of this encoder; remove it, and it is trained anew"
-            ) from error
+        for key in (name for name in tensors if name.startswith("optimiser.")):
+            _, i, name = key.split(".")
+            state.setdefault(int(i), {})[name] = tensors[key]
+        if any(own.get("step", len(losses)) != len(losses) for own in state.values()):
+            raise ValueError(f"its optimiser has not taken {len(losses)} steps")
+        weights = {k.removeprefix("net."): x for k, x in tensors.items() if k.startswith("net.")}
+        self.net.load_state_dict(weights)
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
         self.losses = losses
         self.keep_buffers()
+
+    def _shapes(self, steps: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each tensor of a checkpoint."""
+        if steps > self.total:
+            raise ValueError(f"it has taken {steps} steps of {self.total}")
+        weights = list(self.net.parameters())
+        kept = {"adam": ("step", "exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",)}
+        if self.settings.optimiser == "sgd" and not self.settings.momentum:
+            kept["sgd"] = ()
+        return {
+            **{f"net.{name}": x.shape for name, x in self.net.state_dict().items()},
+            **{
+                f"optimiser.{i}.{name}": () if name == "step" else x.shape
+                for i, x in enumerate(weights)
+                for name in (kept[self.settings.optimiser] if steps else ())
+            },
+            "losses": (steps,),
+        }

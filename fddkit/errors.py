@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LONGEST = 100  # characters of a name that is shown
+
 
 class FddkitError(ValueError):
     """A mistake in the input, told in one sentence: what is wrong, where, and what to do.
@@ -49,6 +51,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> FddkitError:
         For the caller to raise.
     """
     known = list(known)
-    close = get_close_matches(str(name), known, n=1)
+    close = get_close_matches(str(name)[:_LONGEST], known, n=1)
+    shown = repr(name) if len(repr(name)) <= _LONGEST else f"{repr(name)[:_LONGEST]}..."
     hint = f"did you mean {close[0]!r}? Known" if close else "known"
-    return FddkitError(f"{name!r} is not a {kind}; {hint}: {', '.join(known)}")
+    return FddkitError(f"{shown} is not a {kind}; {hint}: {', '.join(known)}")

@@ -13,6 +13,7 @@ from .errors import FddkitError, unknown
 from .fairness import FairnessReport, count
 from .grouped import GroupedDataset
 from .networks import NETWORKS, build, own_size, predict
+from .reading import clip
 from .rng import derive
 from .training import PROTOCOLS, fit, recipe
 from .versions import choose_device, versions
@@ -208,8 +209,9 @@ def _check(data: DistilledSet | GroupedDataset, test: GroupedDataset, names: lis
         )
     if tuple(data.target_names) != tuple(test.target_names):
         raise FddkitError(
-            f"the classes to train on ({', '.join(data.target_names)}) are not those of the test "
-            f"set ({', '.join(test.target_names)}); give the test set of the same data set"
+            f"the classes to train on ({clip(', '.join(data.target_names))}) are not those of the "
+            f"test set ({clip(', '.join(test.target_names))}); give the test set of the same data "
+            "set"
         )
     found = torch.bincount(data.target.cpu(), minlength=test.n_classes).tolist()
     if len(found) > test.n_classes:

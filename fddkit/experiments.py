@@ -223,7 +223,7 @@ class Current:
 
 def _kept(path: Path, shape: Any, otherwise: Any) -> Any:
     """Return what an earlier cell has kept; a damaged file is set aside."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         return otherwise
     try:
         found = read_json(path)

@@ -141,6 +141,9 @@ def train_experts(
     -------
     Experts
     """
+    size = networks.own_size(settings.network, settings.width, settings.depth)
+    like = networks.build(settings.network, train.shape, train.n_classes, 0, *size)
+    sizes = {"epochs": settings.epochs + 1, "parameters": len(_weights(like))}
     present = torch.where(train.counts().sum(0).cpu() > 0)[0].tolist() if groups else [None]
     files: list[list[Path]] = []
     seals: dict[str, str] = {}
@@ -160,7 +163,7 @@ def train_experts(
                 identity = identify(__name__, device, given)
                 path = artifact(cache, "expert", identity)
                 training = _Training(train, settings, seed, k, group, identity, device, bar)
-                seals[path.name] = cached(path, TRAJECTORY, identity, training.finish)[1]
+                seals[path.name] = cached(path, TRAJECTORY, identity, training.finish, sizes)[1]
                 bar.update(settings.epochs * (len(seals)) - bar.n)
                 files[-1].append(path)
     return Experts(files, settings.epochs, seals)
@@ -212,10 +215,16 @@ class _Training:
     def _resume(self, part: Path, net: networks.Network) -> list[Tensor]:
         """Return the weights after each epoch so far, and give the network the last of them."""
         fresh = _weights(net)
-        tensors = resumed(part, BEGUN, self.identity)
-        if tensors is None or tensors["weights"].shape[1:] != fresh.shape:
+
+        def take(tensors: dict[str, Tensor]) -> list[Tensor]:
+            rows, parameters = tensors["weights"].shape
+            if not 0 < rows <= self.settings.epochs or parameters != len(fresh):
+                raise ValueError(f"it has {rows} epochs of {parameters} weights")
+            return list(tensors["weights"])
+
+        done = resumed(part, BEGUN, self.identity, take)
+        if done is None:
             return [fresh]
-        done = list(tensors["weights"])[: self.settings.epochs]
         # a copy: the parameters become views of the vector, and training writes to them
         vector_to_parameters(done[-1].to(self.device, copy=True), net.parameters())
         return done

@@ -101,6 +101,8 @@ def fair_extractors(
 
     c, found, seals = settings, [], {}
     size = networks.own_size(c.network, c.width, c.depth)
+    like = networks.build(c.network, train.shape, train.n_classes, 0, *size)
+    sizes = {"parameters": sum(p.numel() for p in like.parameters())}
     with tqdm(total=c.extractors, desc="fair extractors", disable=not progress) as bar:
         for k in range(c.extractors):
             given = {
@@ -113,7 +115,7 @@ def fair_extractors(
             identity = identify(__name__, device, given)
             path = artifact(cache, "extractor", identity)
             train_one = partial(_train, train, c, seed, k, device)
-            tensors, seals[path.name] = cached(path, EXTRACTOR, identity, train_one)
+            tensors, seals[path.name] = cached(path, EXTRACTOR, identity, train_one, sizes)
             found.append(tensors["weights"])
             bar.update()
     return found, seals

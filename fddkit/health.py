@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .reading import clip
+
 #: Verdict -> what it means, the worst last.
 VERDICTS = {
     "sound": "nothing is amiss",
@@ -76,7 +78,8 @@ def sentence(health: dict) -> str:
     if verdict == "sound":
         return ""
     meaning = VERDICTS.get(verdict, "its verdict is unknown to this fddkit")
-    return f"the distilled set is {verdict} ({meaning}): {'; '.join(health.get('notes', []))}"
+    notes = "; ".join(health.get("notes", []))
+    return f"the distilled set is {clip(verdict, 40)} ({meaning}): {clip(notes, 500)}"
 
 
 def sample(images: Tensor, n: int = 512) -> Tensor:

@@ -181,8 +181,7 @@ class Run:
         images, momentum = (tensors[name].to(device) for name in ("images", "momentum"))
         if images.shape != self.now.images.shape:
             raise ValueError(f"its images have the shape {list(images.shape)}")
-        networks, steps = divmod(step, self.matching.per_network)  # of which some end early
-        if not networks + steps <= len(losses) <= step <= self.total:
+        if not self.matching.fewest(step) <= len(losses) <= step <= self.total:
             raise ValueError(f"it has {len(losses)} losses at step {step} of {self.total}")
         extra = {k.removeprefix("extra."): x for k, x in tensors.items() if k.startswith("extra.")}
         self.matching.load(extra, step)

@@ -177,6 +177,10 @@ class Matching:
         """Do what follows a step on the images (in place), and return the next step's number."""
         return step + 1
 
+    def fewest(self, step: int) -> int:
+        """Return how many steps have been taken before one of this number, at least."""
+        return step
+
     def finish(self, result: DistilledSet) -> DistilledSet:
         """Return the result with what else was learnt."""
         return result

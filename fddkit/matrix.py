@@ -13,11 +13,13 @@ from .distilled import DistilledSet
 from .errors import FddkitError
 from .evaluate import evaluate
 from .fairness import FairnessReport
-from .files import keep_whole, write_json
+from .files import keep_whole, set_aside, write_json
 from .locks import locked, tidy
 from .methods import METHODS, find
 from .reading import conform, read_json
 from .targets import RULES
+
+_LONGEST = 1e9  # seconds
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ def _computed(
             same = done.config.get("data") == s.config and done.config.get("protocol") == method
             if same and len(done.networks) == repeats:
                 return _Ended(done, seconds)
+            set_aside(report, f"{report} is of another set or evaluation")
         found = evaluate(s, test, repeats=repeats, seed=seed, preset=preset, progress=False)
         found.save(report)
     return _Ended(found, seconds)
@@ -194,7 +197,7 @@ def _seconds(clock: Path) -> float | None:
         conform(found, float)
     except ValueError:  # FddkitError is one
         return None
-    return found
+    return found if 0 <= found < _LONGEST else None
 
 
 def _cell(method: str, rule: str, ended: list[_Ended], repeats: int) -> Cell:

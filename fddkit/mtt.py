@@ -236,6 +236,8 @@ class MTT(Matching):
     def load(self, state: dict[str, Tensor], step: int) -> None:
         """See `Matching.load`."""
         value, velocity, *_ = state["alpha"].tolist()  # older ones hold the last slope as well
+        if value < _SMALLEST:
+            raise ValueError(f"its step size is {value:g}")
         self._alpha = value, velocity
         self._slopes.clear()
 

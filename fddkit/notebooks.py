@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import os
+import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from .errors import FddkitError, unknown
 from .files import digest
+from .reading import LARGEST_JSON, clip, read_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,12 +222,15 @@ def read(notebook: str | os.PathLike) -> Notebook:
     import nbformat
 
     path = find(notebook)
+    data = read_bytes(path, LARGEST_JSON)
     try:
-        node = nbformat.read(path, as_version=4)
-    except OSError as error:
-        raise FddkitError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # nbformat raises its own, jsonschema's and json's exceptions
-        reason = str(error).strip().splitlines()[0][:120]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what nbformat mends, such as missing ids
+            node = nbformat.convert(nbformat.reader.reads(data.decode()), 4)
+            nbformat.validate(node)
+        json.dumps(node, ensure_ascii=False).encode()  # half a pair of surrogates has no place
+    except Exception as error:  # nbformat raises its own, jsonschema's and Python's exceptions
+        reason = clip((str(error).strip() or type(error).__name__).splitlines()[0])
         raise FddkitError(f"{path} is not a notebook ({reason}); save it anew") from error
     heads = (
         line[2:].strip()
@@ -248,13 +253,23 @@ def _assignments(source: str, path: Path) -> dict[str, Any]:
     """Return the names and values that a parameters cell assigns."""
     values = {}
     try:
-        for line in ast.parse(source).body:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the syntax, which the kernel shows
+            parsed = ast.parse(source)
+        for line in parsed.body:
             if isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant):
                 continue  # a docstring
             target = line.target if isinstance(line, ast.AnnAssign) else line.targets[0]
             values[target.id] = ast.literal_eval(line.value)
         json.dumps(values, allow_nan=False)
-    except (AttributeError, SyntaxError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise FddkitError(
             f"{path}: the cell tagged 'parameters' must only assign plain values to names, "
             "such as ipc = 10"

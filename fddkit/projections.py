@@ -95,7 +95,7 @@ def project(
         return {"points": flat}
 
     path = artifact(cache, "projection", identity)
-    return cached(path, PROJECTION, identity, compute)[0]["points"].numpy()
+    return cached(path, PROJECTION, identity, compute, {"images": n})[0]["points"].numpy()
 
 
 def _settings(method: str, n: int, d: int) -> dict[str, object]:

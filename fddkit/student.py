@@ -103,7 +103,11 @@ class Student:
     def load(self, state: dict[str, Tensor]) -> None:
         """Take up what `state` returned."""
         parameters = list(self.net.parameters())
-        like = parameters[0]
+        like, size = parameters[0], sum(p.numel() for p in parameters)
+        own = {name: x for name, x in state.items() if name.startswith("network")}
+        for name, vector in own.items():
+            if vector.shape != (size,):
+                raise ValueError(f"its {name} has the shape {list(vector.shape)}, not [{size}]")
         # a copy: the parameters become views of the vector, and training writes to them
         vector_to_parameters(state["network"].to(like, copy=True), parameters)
         if "network momentum" in state:

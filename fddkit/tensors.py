@@ -163,9 +163,7 @@ def write_tensors(
     Raises
     ------
     FddkitError
-        If it cannot be written.
-    ValueError
-        If tensors or header are not of the kind.
+        If it cannot be written, or tensors or header are not of the kind.
     """
     from safetensors.torch import save
 
@@ -173,7 +171,13 @@ def write_tensors(
     given = {"format": FORMAT, "kind": kind.name, **header}
     text = json.dumps(given, allow_nan=False)
     found = parse_json(text, "its header")
-    kind.check(plain, found)
+    try:
+        kind.check(plain, found)
+    except ValueError as error:
+        raise FddkitError(
+            f"{kind.title} cannot be saved in {path}: {clip(error)}; where numbers are no longer "
+            "finite, choose a smaller lr"
+        ) from error
     text = json.dumps({**found, "sha256": seal(plain, found)})
     data = save(plain, metadata={"fddkit": text})
     with atomic(path, look) as temporary:

@@ -168,7 +168,7 @@ def worker() -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def survive(work: Work, kinds: Sequence[str], most: int | None = None) -> Outcome:
+def survive(work: Work, kinds: Sequence[str], most: int | None = None, only: str = "") -> Outcome:
     """End work in every way, and see that doing it again makes what undisturbed work makes.
 
     Parameters
@@ -179,6 +179,8 @@ def survive(work: Work, kinds: Sequence[str], most: int | None = None) -> Outcom
         Ways to end it, of `KINDS`.
     most : int, optional
         Ends of each kind, evenly spread; by default all.
+    only : str
+        A regular expression of the changes or calls to end it at.
 
     Returns
     -------
@@ -186,7 +188,7 @@ def survive(work: Work, kinds: Sequence[str], most: int | None = None) -> Outcom
     """
     base = Path(tempfile.mkdtemp(prefix="crash-")).resolve()  # short: sockets may be made in it
     try:
-        return _Survival(work, base).outcome(kinds, most)
+        return _Survival(work, base).outcome(kinds, most, only)
     finally:
         shutil.rmtree(base)
 
@@ -222,13 +224,16 @@ class _Survival:
         self.found = Outcome()
         self.known: dict[frozenset, list[str]] = {}  # state -> what was wrong in the end
 
-    def outcome(self, kinds: Sequence[str], most: int | None) -> Outcome:
+    def outcome(self, kinds: Sequence[str], most: int | None, only: str) -> Outcome:
         found, faults = self.found, self.found.faults
         points = self.undisturbed()
         if faults:
             return found
         for kind in kinds:
             chosen = points[KINDS[kind].where]
+            if KINDS[kind].where == "change" and KINDS[kind].number != signal.SIGKILL:
+                chosen = chosen[:-1]  # at the end there is nothing left to be asked
+            chosen = [at for at in chosen if re.search(only, self.place(Ending(kind, at)))]
             if most is not None and len(chosen) > most:
                 chosen = [chosen[i * (len(chosen) - 1) // (most - 1)] for i in range(most)]
             found.ended[kind] = len(chosen)
@@ -265,7 +270,7 @@ class _Survival:
 
     def state(self) -> frozenset:
         """Return all that is in the folder, by names that are the same each time."""
-        return frozenset((_RANDOM.sub("", name), x) for name, x in tree(self.folder).items())
+        return frozenset((_RANDOM.sub("x" * 8, name), x) for name, x in tree(self.folder).items())
 
     def lay(self, state: frozenset) -> None:
         """Make the folder what it was in a state."""

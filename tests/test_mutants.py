@@ -24,6 +24,7 @@ from safetensors.torch import load
 
 from fddkit import notebooks, reading, tensors
 from fddkit.archive import finished
+from fddkit.cache import cached
 from fddkit.cards import card
 from fddkit.choice import Choice
 from fddkit.distilled import SET, DistilledSet
@@ -32,6 +33,7 @@ from fddkit.errors import FddkitError
 from fddkit.fairness import FairnessReport
 from fddkit.files import write_json
 from fddkit.methods import METHODS
+from fddkit.projections import PROJECTION
 from fddkit.records import Record
 from fddkit.widgets.past import Past
 
@@ -413,6 +415,13 @@ def test_a_forged_checkpoint_is_set_aside(begun, what):
         again = resume()
     assert torch.equal(again.images, whole.images)
     assert torch.equal(again.loss, whole.loss)
+
+
+def test_what_was_computed_and_is_not_finite_is_one_sentence(tmp_path):
+    points = {"points": torch.full((3, 2), torch.nan)}
+    with pytest.raises(FddkitError, match=r"a projection cannot be saved in .*points holds NaN"):
+        cached(tmp_path / "p", PROJECTION, {}, lambda part: points)
+    assert os.listdir(tmp_path) == []
 
 
 class Losing(DM):

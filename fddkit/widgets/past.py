@@ -79,18 +79,25 @@ class Past:
         one = self._found[at]
         try:
             s = DistilledSet.load(one.out)
+            names = CATALOGUE[one.dataset].target_names
+            shown = s.pixels()[_first(s, len(names))]
         except FddkitError as error:
             self.table.value += Markup("<p>{}</p>").format(error)
             self.images.png = b""
             return
-        per_class = min(20, len(s) // len(s.target_names))
-        keep = [i for y in range(len(s.target_names)) for i in _of(s, y)[:per_class]]
         alt = f"images of {one.rule} at IPC {one.ipc}, a row for each class"
-        self.images.show(s.pixels()[keep], CATALOGUE[one.dataset].target_names, alt)
+        self.images.show(shown, names, alt)
 
 
-def _of(s: DistilledSet, y: int) -> list[int]:
-    return [i for i, target in enumerate(s.target.tolist()) if target == y]
+def _first(s: DistilledSet, classes: int) -> list[int]:
+    """Return the first images of each class, as many of each."""
+    found: list[list[int]] = [[] for _ in range(max(classes, len(s.target_names)))]
+    for i, y in enumerate(s.target.tolist()):
+        found[y].append(i)
+    per_class = min(20, *map(len, found))
+    if not per_class:
+        raise FddkitError(f"{s!r} has not an image of each of {classes} classes; take another set")
+    return [i for own in found for i in own[:per_class]]
 
 
 def _passed_over(damaged: list[str]) -> Markup:
