@@ -112,6 +112,13 @@ class _Parser(argparse.ArgumentParser):
         raise FddkitError(f"{message}; see `{self.prog} --help`")
 
 
+def _file(name: str) -> str:
+    """Take the name of a file to write, which a folder's is not."""
+    if name.endswith(os.sep) or not name:
+        raise argparse.ArgumentTypeError(f"{name!r} is the name of a folder; give that of a file")
+    return name
+
+
 def _names() -> str:
     """Return the methods, rules and settings that ``distill`` knows."""
     methods = {name: one.title for name, one in METHODS.items()} | BASELINES
@@ -208,7 +215,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
 
     def json(one: argparse.ArgumentParser, what: str) -> None:
-        one.add_argument("--json", metavar="FILE", help=f"also write the {what} here")
+        one.add_argument("--json", type=_file, metavar="FILE", help=f"also write the {what} here")
         one.add_argument(
             "--overwrite", action="store_true", help=f"replace {what} of something else at FILE"
         )
@@ -243,7 +250,9 @@ def parser() -> argparse.ArgumentParser:
         "--compile", action="store_true", help="compile the networks where that can be had"
     )
     one.add_argument("--graph", action="store_true", help="also capture them as CUDA graphs")
-    one.add_argument("--out", required=True, metavar="FILE", help="the .safetensors to write")
+    one.add_argument(
+        "--out", type=_file, required=True, metavar="FILE", help="the .safetensors to write"
+    )
     one.add_argument("--overwrite", action="store_true", help="replace another set at FILE")
     one.add_argument("--images", metavar="FOLDER", help="also write the images as PNG here")
 
@@ -261,7 +270,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--lr", type=float, help="the step size learnt with them (MTT)")
     one.add_argument("--method", default="foreign", help="what to call it (default: foreign)")
     one.add_argument("--fairness", help="the rule it was distilled under")
-    one.add_argument("--out", required=True, metavar="FILE", help="the .safetensors to write")
+    one.add_argument(
+        "--out", type=_file, required=True, metavar="FILE", help="the .safetensors to write"
+    )
     one.add_argument("--overwrite", action="store_true", help="replace a file at FILE")
 
     one = command("evaluate", "train networks on a distilled set and measure their fairness")

@@ -338,5 +338,5 @@ def _header(data: bytes, path: str | os.PathLike, kind: Kind | None) -> dict:
 
 def _damaged(path: str | os.PathLike, kind: Kind | None, error: object) -> FddkitError:
     reason = clip(str(error).splitlines()[0] if str(error) else type(error).__name__)
-    title, advice = (kind.title, kind.advice) if kind else ("a file of fddkit", "write it anew")
+    title, advice = (kind.title, kind.advice) if kind else ("a file", "write it anew")
     return Damaged(f"{path} is truncated or not {title} of fddkit ({reason})", advice)

@@ -16,6 +16,7 @@ import torch
 import fddkit as fdd
 from fddkit.choice import Choice
 from fddkit.jobs import Jobs, _thin
+from fddkit.locks import is_held
 
 pytestmark = pytest.mark.timeout(240)
 SMOKE = {"preset": "smoke", "ipc": 2}
@@ -215,8 +216,9 @@ def test_nothing_is_left_when_the_kernel_is_killed(tmp_path):
     kernel.wait()
     kernel.stdout.close()
     _until(lambda: not psutil.pid_exists(worker), 20)
-    left = {path.name for path in tmp_path.iterdir()} - {"kernel.py"}
-    assert all(name.endswith(".part") for name in left), left
+    left = [path for path in tmp_path.iterdir() if path.name != "kernel.py"]
+    assert all(path.suffix in (".part", ".lock") for path in left), left
+    assert not any(is_held(path) for path in left if path.suffix == ".lock")
 
 
 def test_a_thinned_film_keeps_its_ends_and_stays_even():

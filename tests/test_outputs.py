@@ -71,7 +71,7 @@ def test_files_beside_the_output_that_are_somebody_elses_are_kept(tmp_path, caps
     assert project.read_text() == 'name = "fddkit"'
 
 
-@pytest.mark.parametrize("out", ["", ".", "/"])
+@pytest.mark.parametrize("out", ["", ".", "/", "sets/"])
 def test_the_name_of_a_folder_is_one_sentence(out, capsys):
     assert main(["distill", "--method", "random", "--ipc", "1", "--out", out]) == 2
     assert "give that of a file" in capsys.readouterr().err
