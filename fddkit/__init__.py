@@ -14,15 +14,15 @@ from importlib import import_module
 # machine, but where other work takes their cores they slow small networks down tenfold.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-from .datasets import catalogue, load
-from .distill import distill
-from .distilled import DistilledSet
-from .errors import FddkitError
-from .evaluate import evaluate
-from .fairness import FairnessReport
-from .grouped import GroupedDataset
-from .verdict import against, from_zero, ranking, verdict
-from .versions import __version__, versions
+from .core.errors import FddkitError
+from .core.versions import __version__, versions
+from .data.distilled import DistilledSet
+from .data.grouped import GroupedDataset
+from .data.loading import catalogue, load
+from .distillers.distill import distill
+from .evaluation.conclusions import against, from_zero, ranking, verdict
+from .evaluation.evaluate import evaluate
+from .evaluation.report import FairnessReport
 
 __all__ = [
     "DistilledSet",
@@ -42,15 +42,29 @@ __all__ = [
 ]
 
 # what needs matplotlib, pandas or papermill is imported when it is first named
-_LAZY = (
-    *("colours", "coverage", "experiments", "factorial", "features", "papers", "plots"),
-    *("probes", "projections", "report", "theory", "widgets"),
-)
+_LAZY = {
+    "colours": "analysis.colours",
+    "cost": "analysis.cost",
+    "coverage": "analysis.coverage",
+    "experiments": "experiments",
+    "factorial": "experiments.factorial",
+    "features": "analysis.features",
+    "foreign": "data.official_sets",
+    "matrix": "experiments.matrix",
+    "papers": "experiments.papers",
+    "plots": "plots",
+    "probes": "analysis.probes",
+    "projections": "analysis.projections",
+    "recorder": "distillers.recorder",
+    "report": "experiments.report_page",
+    "theory": "theory",
+    "widgets": "widgets",
+}
 
 
 def __getattr__(name: str) -> object:
     if name in _LAZY:
-        return import_module(f".{name}", __name__)
+        return import_module(f".{_LAZY[name]}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

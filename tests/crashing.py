@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import fddkit
-from fddkit.processes import end_with
+from fddkit.core.processes import end_with
 
 #: Event -> where among its arguments are a path and the descriptor of the folder that it is in.
 EVENTS = {

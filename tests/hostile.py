@@ -9,16 +9,16 @@ from typing import NamedTuple
 import ipywidgets
 
 import fddkit as fdd
-from fddkit.archive import Finished
-from fddkit.bench import Bench
-from fddkit.catalogue import CATALOGUE
-from fddkit.choice import Choice
-from fddkit.errors import FddkitError
-from fddkit.files import write_json
-from fddkit.jobs import Job
-from fddkit.records import Record
+from fddkit.core.errors import FddkitError
+from fddkit.core.files import write_json
+from fddkit.data.catalogue import CATALOGUE
+from fddkit.experiments.records import Record
 from fddkit.widgets import classroom, controls, distil, explorer, inspector, live, past, results
-from fddkit.worker import Order
+from fddkit.workbench.choice import Choice
+from fddkit.workbench.finished import Finished
+from fddkit.workbench.queue import Job
+from fddkit.workbench.scenes import Bench
+from fddkit.workbench.worker import Order
 
 PLAIN = "harmless"
 RUN = "top.__xss=(top.__xss||0)+1"  # no quote and no blank: it runs wherever it is put

@@ -3,10 +3,10 @@
     python tests/hostile_pt.py read FOLDER SECONDS [NAME ...]
     python tests/hostile_pt.py run FOLDER SECONDS [NAME ...]
 
-The first writes them to FOLDER, gives each to `fddkit.foreign.read_foreign`, and prints a line of
-JSON on what became of it. It is a process of its own, whose memory is limited, so that a file that
-harms it harms no test. The second loads those that hold code as nobody should, to show that the
-code is there and works. Both take at most so many seconds a file.
+The first writes them to FOLDER, gives each to `fddkit.data.official_sets.read_foreign`, and prints
+a line of JSON on what became of it. It is a process of its own, whose memory is limited, so that a
+file that harms it harms no test. The second loads those that hold code as nobody should, to show
+that the code is there and works. Both take at most so many seconds a file.
 """
 
 import io
@@ -264,7 +264,7 @@ def codes(canary: Path) -> dict[str, Ops]:
         "numpy.memmap": call("numpy:memmap", c, "uint8", "w+", 0, (8,)),
         "numpy.ndarray.tofile": apply(name("numpy:ndarray.tofile"), call("numpy:array", [1.0]), c),
         "numpy.testing.runstring": call("numpy.testing._private.utils:runstring", code, {}),
-        "fddkit.files.write_json": call("fddkit.files:write_json", c, 1),
+        "fddkit.core.files.write_json": call("fddkit.core.files:write_json", c, 1),
     }
 
 
@@ -778,8 +778,8 @@ def hostile(seed: int, canary: Path) -> list[Hostile]:
 
 def attempt(one: Hostile, folder: Path, canary: Path, train) -> dict:
     """Read a file; return what became of it."""
-    from fddkit.errors import FddkitError
-    from fddkit.foreign import read_foreign
+    from fddkit.core.errors import FddkitError
+    from fddkit.data.official_sets import read_foreign
 
     path, labels = folder / "x.pt", None
     one.make(path)
@@ -812,9 +812,9 @@ def read(folder: Path, seconds: float, names: list[str]) -> None:
     import resource
 
     import fddkit
-    from fddkit import foreign_process
+    from fddkit.data import official_process
 
-    foreign_process.SECONDS, foreign_process.MEMORY = seconds, 2**31
+    official_process.SECONDS, official_process.MEMORY = seconds, 2**31
     train = fddkit.load("digits", seed=0)[0]
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + 2**31

@@ -33,7 +33,7 @@ from readers import Reader, fingerprint, readers, unfit  # before torch
 import torch  # isort: skip
 from mutations import SPECIAL, Mutant, mutate, special, trace
 
-from fddkit.errors import FddkitError
+from fddkit.core.errors import FddkitError
 
 MEMORY = 2 * 2**30  # beyond what the imported modules take
 SECONDS = 10  # of a processor

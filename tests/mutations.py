@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from fddkit.files import digest
-from fddkit.tensors import seal
+from fddkit.core.files import digest
+from fddkit.core.tensors import seal
 
 HUGE = 10 * 2**20  # of a text
 DEEP = 10**5  # levels

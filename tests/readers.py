@@ -21,19 +21,24 @@ import torch
 from matplotlib.figure import Figure
 from references import toy
 
-from fddkit import archive, checking, cli, encoder, experiments, experts, matrix, notebooks, report
-from fddkit.choice import Choice
-from fddkit.dc import DCSettings
-from fddkit.distilled import DistilledSet
-from fddkit.errors import FddkitError
-from fddkit.experts import ExpertSettings, train_experts
-from fddkit.extractors import fair_extractors
-from fddkit.fairness import FairnessReport
-from fddkit.features import Features
-from fddkit.files import digest, write_json
-from fddkit.projections import project
-from fddkit.records import Record
+from fddkit.analysis.features import Features
+from fddkit.analysis.projections import project
+from fddkit.cli import arguments
+from fddkit.core.errors import FddkitError
+from fddkit.core.files import digest, write_json
+from fddkit.data import loading
+from fddkit.data.distilled import DistilledSet
+from fddkit.distillers import mtt_experts
+from fddkit.distillers.dc import DCSettings
+from fddkit.distillers.fair_extractors import fair_extractors
+from fddkit.distillers.mtt_experts import ExpertSettings, train_experts
+from fddkit.evaluation.report import FairnessReport
+from fddkit.experiments import checking, matrix, notebooks, report_page, this_run
+from fddkit.experiments.records import Record
+from fddkit.rules import encoder
 from fddkit.widgets.past import Past
+from fddkit.workbench import finished
+from fddkit.workbench.choice import Choice
 
 LONGEST = 600  # characters of a message, its path not counted
 
@@ -180,7 +185,7 @@ def _evaluated(test) -> Callable:
 def _sound_report(value: Any, used: Any) -> str | None:
     found, shown = used[:2] if isinstance(used, tuple) else (used.to_dict(), str(used))
     for one in filter(None, (found, found["counterfactual"])):
-        for name in archive.METRICS:
+        for name in finished.METRICS:
             numbers = one[name]
             given = [numbers[k] for k in ("mean", "noise_floor")] + numbers["ci95"]
             if not all(x is None or 0 <= x <= 100 for x in given):
@@ -335,7 +340,7 @@ def _caches(data, folder: Path) -> list[Reader]:
         (file,) = os.listdir(template)
         found.append(_cached(name, template, compute, file))
     begun = folder / "expert begun"
-    file = _interrupted(begun, experts, "write_tensors", 1, trained)
+    file = _interrupted(begun, mtt_experts, "write_tensors", 1, trained)
     found.append(_cached("expert begun", begun, trained, file))
     begun = folder / "encoder begun"
     file = _interrupted(begun, encoder._Training, "advance", 2, encoded)
@@ -364,7 +369,7 @@ def _reports(folder: Path, s: DistilledSet, found: FairnessReport) -> Path:
         "ab" * 32,
     ).save(run)  # fmt: skip
     one = {"mean": 50.0, "std": 1.0, "ci95": [49.0, 51.0], "noise_floor": 3.0}
-    numbers = {f"cobra {name}": one for name in archive.METRICS.values()}
+    numbers = {f"cobra {name}": one for name in finished.METRICS.values()}
     rows = [{"trained on": "vanilla", "accuracy": "50 [49, 51]"}]
     write_json(run / "metrics.json", {"numbers": numbers, "tables": {"Accuracy": rows}})
     figures = [{"name": "images", "caption": "What is seen."}, {"name": "loss", "caption": ""}]
@@ -381,12 +386,12 @@ def _reports(folder: Path, s: DistilledSet, found: FairnessReport) -> Path:
 def _look_around(folder: Path) -> tuple:
     """Read a folder of reports in every way there is."""
     told: list[str] = []
-    found = archive.finished(folder, told.append)
+    found = finished.finished(folder, told.append)
     panel = Past(str(folder))
     panel.draw(Choice(ipc=1, preset="smoke"))
     for _, at in panel.which.options:
         panel.which.value = at
-    page = report.build(folder).read_text(encoding="utf-8")
+    page = report_page.build(folder).read_text(encoding="utf-8")
     if not page.rstrip().endswith("</html>"):
         raise AssertionError("the page has no end")
     (folder / "index.html").unlink()
@@ -413,7 +418,7 @@ def _sound_reports(_: Any, used: tuple) -> str | None:
 
 
 def _keep(name: str) -> Callable[[Path, Any], tuple]:
-    def use(folder: Path, current: experiments.Current) -> tuple:
+    def use(folder: Path, current: this_run.Current) -> tuple:
         if name == "metrics.json":
             current.metrics({"numbers": {"new": 1.0}, "more": [1]})
         else:
@@ -453,7 +458,7 @@ class Ended:
 def command(*words: str) -> Ended:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        status = cli.main([str(word) for word in words])
+        status = arguments.main([str(word) for word in words])
     return Ended(status, out.getvalue(), err.getvalue())
 
 
@@ -655,15 +660,15 @@ def readers(folder: Path) -> list[Reader]:
     def record(folder: Path, path: Path) -> Record:
         return Record.load(path.parent)
 
-    def current(folder: Path, path: Path) -> experiments.Current:
+    def current(folder: Path, path: Path) -> this_run.Current:
         where = path.parent if path.name == "metrics.json" else path.parent.parent
-        return experiments.Current(where, {})
+        return this_run.Current(where, {})
 
     def around(folder: Path, path: Path) -> None:
         return None
 
     def reload(folder: Path, s: DistilledSet) -> tuple:
-        both = fdd.datasets.reload(s.config.get("dataset", {}), folder / "no such root")
+        both = loading.reload(s.config.get("dataset", {}), folder / "no such root")
         return [one.fingerprint() for one in both], [repr(one) for one in both]
 
     caches = _caches(data, folder)

@@ -3,9 +3,9 @@
 import torch
 from torch.nn import functional as F
 
-from fddkit import augment, networks
-from fddkit.barycentres import CENTRES
-from fddkit.grouped import GroupedDataset
+from fddkit.data.grouped import GroupedDataset
+from fddkit.rules.barycentres import CENTRES
+from fddkit.training import augment, networks
 
 
 def toy(seed, counts, side=8):

@@ -19,29 +19,22 @@ from references import toy
 from torch.nn.utils import vector_to_parameters
 
 import fddkit as fdd
-from fddkit import (
-    cli,
-    datasets,
-    encoder,
-    experts,
-    factorial,
-    loop,
-    matrix,
-    methods,
-    report,
-    runs,
-    training,
-)
-from fddkit import worker as explorer
-from fddkit.choice import Choice
-from fddkit.encoder import EncoderSettings, encode
-from fddkit.experts import ExpertSettings, train_experts
-from fddkit.extractors import fair_extractors
-from fddkit.features import Features
-from fddkit.files import write_json
-from fddkit.projections import project
-from fddkit.records import Record
-from fddkit.sweeps import sweep
+from fddkit.analysis.features import Features
+from fddkit.analysis.projections import project
+from fddkit.cli import arguments
+from fddkit.core.files import write_json
+from fddkit.data import loading
+from fddkit.distillers import loop, mtt_experts, registry
+from fddkit.distillers.fair_extractors import fair_extractors
+from fddkit.distillers.mtt_experts import ExpertSettings, train_experts
+from fddkit.experiments import factorial, matrix, report_page, runs
+from fddkit.experiments.records import Record
+from fddkit.experiments.sweeps import sweep
+from fddkit.rules import encoder
+from fddkit.rules.encoder import EncoderSettings, encode
+from fddkit.training import fit
+from fddkit.workbench import worker as explorer
+from fddkit.workbench.choice import Choice
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").is_dir(), reason="it forks, and looks into /proc"
@@ -66,22 +59,22 @@ OWN = {
 def small() -> None:
     """Make whatever is called ``smoke`` smaller still, and let every step write a checkpoint."""
     torch.set_num_threads(1)
-    for name, method in methods.METHODS.items():
+    for name, method in registry.METHODS.items():
         sizes = SIZES | OWN.get(name, {})
         method.presets["smoke"] = replace(method.presets["smoke"], **sizes)
-    training.PRESETS["smoke"] = replace(training.PRESETS["smoke"], epochs=2, width=2, depth=2)
-    full = datasets.load
+    fit.PRESETS["smoke"] = replace(fit.PRESETS["smoke"], epochs=2, width=2, depth=2)
+    full = loading.load
 
     @cache
     def load(*arguments, **options):
         train, test = full(*arguments, **options)
         return train.subset(torch.arange(60)), test.subset(torch.arange(20))
 
-    datasets.load = matrix.load = load
+    loading.load = matrix.load = load
     hours = SimpleNamespace(monotonic=partial(next, itertools.count(0, 3600)))
     loop.time = encoder.time = hours
     matrix.time = SimpleNamespace(monotonic=lambda: 0.0)
-    report.datetime = runs.datetime = SimpleNamespace(now=lambda: datetime(2026, 1, 2))
+    report_page.datetime = runs.datetime = SimpleNamespace(now=lambda: datetime(2026, 1, 2))
 
 
 @cache
@@ -117,7 +110,7 @@ def trained(folder, groups=False, experts=2, epochs=3):
 
 
 def extracted(folder):
-    chosen = methods.settings("smoke", "dc", extractors=2, extractor_steps=2).resolve(1, data())
+    chosen = registry.settings("smoke", "dc", extractors=2, extractor_steps=2).resolve(1, data())
     fair_extractors(data(), chosen, 0, cache=folder, progress=False)
 
 
@@ -132,7 +125,7 @@ def projected(folder):
 
 
 def commanded(words, folder):
-    return cli.main(words.split())
+    return arguments.main(words.split())
 
 
 def crossed(folder, methods=("dm", "mtt"), rules=("vanilla", "cobra")):
@@ -210,7 +203,7 @@ def swept(folder):
 
 DISTIL = "distill --dataset digits --preset smoke --ipc 1 --out s.safetensors --images images"
 IMPORT = "import theirs.pt --dataset digits --out s.safetensors"
-RULES = dict.fromkeys(methods.METHODS, ("vanilla", "cobra", "fairdd"))
+RULES = dict.fromkeys(registry.METHODS, ("vanilla", "cobra", "fairdd"))
 RULES |= {"dm": ("vanilla", "cobra", "kde"), "dsa": ("vanilla", "cobra", "minimax")}
 RULES |= {"idc": ("vanilla", "cobra", "df"), "mtt": ("vanilla", "cobra")}
 
@@ -242,7 +235,7 @@ WORKS |= {
     "factorial": Work(combined),
     "explorer": Work(explored),
     "explorer's baseline": Work(partial(explored, method="random")),
-    "report": Work(lambda folder: report.build(folder / "reports"), recorded),
+    "report": Work(lambda folder: report_page.build(folder / "reports"), recorded),
     "fddkit distill": Work(partial(commanded, DISTIL)),
     # it replaces nothing, and says so where it had come as far as that
     "fddkit import": Work(partial(commanded, IMPORT), foreign, again=(0, 2)),
@@ -268,12 +261,12 @@ def in_place(path, look=None):
 
 
 def carelessly(folder):
-    with patch("fddkit.tensors.atomic", in_place):
+    with patch("fddkit.core.tensors.atomic", in_place):
         distilled(folder)
 
 
 def forgetfully(folder):
-    resume = experts._Training._resume
+    resume = mtt_experts._Training._resume
 
     def as_a_view(self, part, net):
         """Let the network train on the memory of the last checkpoint, as it once did."""
@@ -281,7 +274,7 @@ def forgetfully(folder):
         vector_to_parameters(done[-1], net.parameters())
         return done
 
-    with patch.object(experts._Training, "_resume", as_a_view):
+    with patch.object(mtt_experts._Training, "_resume", as_a_view):
         trained(folder, experts=1, epochs=2)
 
 

@@ -22,20 +22,22 @@ import torch  # isort: skip
 from references import toy
 from safetensors.torch import load
 
-from fddkit import notebooks, reading, tensors
-from fddkit.archive import finished
-from fddkit.cache import cached
-from fddkit.cards import card
-from fddkit.choice import Choice
-from fddkit.distilled import SET, DistilledSet
-from fddkit.dm import DM
-from fddkit.errors import FddkitError
-from fddkit.fairness import FairnessReport
-from fddkit.files import write_json
-from fddkit.methods import METHODS
-from fddkit.projections import PROJECTION
-from fddkit.records import Record
+from fddkit.analysis.projections import PROJECTION
+from fddkit.core import reading, tensors
+from fddkit.core.cache import cached
+from fddkit.core.errors import FddkitError
+from fddkit.core.files import write_json
+from fddkit.data import loading
+from fddkit.data.distilled import SET, DistilledSet
+from fddkit.distillers.dm import DM
+from fddkit.distillers.registry import METHODS
+from fddkit.evaluation.report import FairnessReport
+from fddkit.experiments import notebooks
+from fddkit.experiments.records import Record
+from fddkit.experiments.report_cards import card
 from fddkit.widgets.past import Past
+from fddkit.workbench.choice import Choice
+from fddkit.workbench.finished import finished
 
 DEFAULT, ALL = 1500, 20_000
 
@@ -109,15 +111,15 @@ def _nameless(*_):
 PLANTED = {
     "no seal": (tensors, "seal", lambda t, header: header.get("sha256"), "than was written"),
     "no types": (tensors.Kind, "check", lambda *_: None, "was taken, and|Error at"),
-    "a file removed": ("distilled", "read_tensors", _gone, "is gone"),
-    "a crash": ("distilled", "read_tensors", _killed, "ended with SIGKILL"),
-    "a long computation": ("distilled", "read_tensors", _spin, "took more than"),
-    "waiting": ("distilled", "read_tensors", lambda *_: time.sleep(10**6), "waits for ever"),
-    "memory": ("distilled", "read_tensors", _greedy, "RuntimeError at .*memory"),
-    "a traceback": ("distilled", "read_tensors", _traceback, "KeyError at"),
-    "a long sentence": ("distilled", "read_tensors", _wordy, "characters"),
-    "colours": ("distilled", "read_tensors", _coloured, r"shows '\\x1b'"),
-    "no name": ("distilled", "read_tensors", _nameless, "does not name the file"),
+    "a file removed": ("data.distilled", "read_tensors", _gone, "is gone"),
+    "a crash": ("data.distilled", "read_tensors", _killed, "ended with SIGKILL"),
+    "a long computation": ("data.distilled", "read_tensors", _spin, "took more than"),
+    "waiting": ("data.distilled", "read_tensors", lambda *_: time.sleep(10**6), "waits for ever"),
+    "memory": ("data.distilled", "read_tensors", _greedy, "RuntimeError at .*memory"),
+    "a traceback": ("data.distilled", "read_tensors", _traceback, "KeyError at"),
+    "a long sentence": ("data.distilled", "read_tensors", _wordy, "characters"),
+    "colours": ("data.distilled", "read_tensors", _coloured, r"shows '\\x1b'"),
+    "no name": ("data.distilled", "read_tensors", _nameless, "does not name the file"),
 }
 
 
@@ -316,7 +318,7 @@ def test_a_whitening_that_cannot_be_undone_is_one_sentence(tmp_path, a_set):
 def test_what_a_set_says_of_its_data_is_data_or_one_sentence(info):
     told = ""
     try:
-        assert fdd.datasets.reload(info)[0].name == "digits"
+        assert loading.reload(info)[0].name == "digits"
     except FddkitError as error:
         told = str(error)
     assert unfit(told) is None

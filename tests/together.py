@@ -19,10 +19,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 import fddkit as fdd
-from fddkit import cli, experiments, experts, extractors, matrix, methods, report
-from fddkit.distilled import DistilledSet
-from fddkit.errors import FddkitError
-from fddkit.records import Record, alone
+from fddkit.cli import arguments
+from fddkit.core.errors import FddkitError
+from fddkit.data.distilled import DistilledSet
+from fddkit.distillers import fair_extractors, mtt_experts, registry
+from fddkit.experiments import matrix, report_page, this_run
+from fddkit.experiments.records import Record, alone
 
 torch.set_num_threads(1)
 QUICK = {"preset": "smoke", "progress": False, "iterations": 3, "width": 4, "batch": 8}
@@ -46,15 +48,15 @@ def two_seeds(who: int, folder: Path) -> str:
 
 def one_expert(who: int, folder: Path) -> str:
     train, _ = data()
-    tiny = experts.ExpertSettings(experts=1, epochs=2, width=2, depth=2, batch=512)
-    found = experts.train_experts(train, tiny, 0, cache=folder, progress=False)
+    tiny = mtt_experts.ExpertSettings(experts=1, epochs=2, width=2, depth=2, batch=512)
+    found = mtt_experts.train_experts(train, tiny, 0, cache=folder, progress=False)
     return str(found.seals)
 
 
 def one_extractor(who: int, folder: Path) -> str:
     train, _ = data()
-    c = methods.settings("smoke", width=2, extractors=1, extractor_steps=2, augment="none")
-    return str(extractors.fair_extractors(train, c, 0, cache=folder, progress=False)[1])
+    c = registry.settings("smoke", width=2, extractors=1, extractor_steps=2, augment="none")
+    return str(fair_extractors.fair_extractors(train, c, 0, cache=folder, progress=False)[1])
 
 
 def one_report(who: int, folder: Path) -> str:
@@ -63,7 +65,7 @@ def one_report(who: int, folder: Path) -> str:
         if not (folder / f"{seed}").exists():
             fdd.distill(train, "random", ipc=1, seed=seed, out=folder / f"{seed}", progress=False)
     words = ["evaluate", str(folder / f"{who}"), "--preset", "smoke", "--repeats", "1"]
-    return str(cli.main([*words, "--json", str(folder / "r.json")]))
+    return str(arguments.main([*words, "--json", str(folder / "r.json")]))
 
 
 def one_matrix(who: int, folder: Path) -> str:
@@ -83,7 +85,7 @@ def report_while_writing(who: int, folder: Path) -> str:
         with alone(run):
             for i in range(20):
                 record.save(run)
-                current = experiments.Current(run, {})
+                current = this_run.Current(run, {})
                 current.metrics({"numbers": {f"n{i}": {"mean": float(i)}}})
                 figure = Figure(figsize=(1, 1))
                 current.figure(figure, f"f{i}", "A caption.")
@@ -91,7 +93,7 @@ def report_while_writing(who: int, folder: Path) -> str:
     while not (run / "run.json").exists():
         pass
     for _ in range(20):
-        page = report.build(folder).read_text()
+        page = report_page.build(folder).read_text()
         assert "Something is wrong" not in page
         assert "damaged" not in page
     return "built"
@@ -109,7 +111,7 @@ NOTEBOOK = {
 
 
 def one_sweep(who: int, folder: Path) -> str:
-    from fddkit.sweeps import sweep
+    from fddkit.experiments.sweeps import sweep
 
     os.chdir(folder)
     ended = sweep(folder / "nb.ipynb", {"a": [1, 2]}, reports=folder / "reports", progress=False)

@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from fddkit import matrix
+from fddkit.experiments import matrix
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ROOT / "reports" / "measured"

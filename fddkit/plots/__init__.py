@@ -11,7 +11,7 @@ from .coverage import cells
 from .evolution import colour_shares, film, gif
 from .geometry import amplification, effects, reach, residuals, targets
 from .images import gallery, mosaic, sets, strip
-from .reports import comparison, curve, group_table, losses, rates, tradeoff
+from .results import comparison, curve, group_table, losses, rates, tradeoff
 from .style import WIDTH, Figure, colour, group_colours
 
 __all__ = [

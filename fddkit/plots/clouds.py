@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..features import Features
+from ..analysis.features import Features
 from .style import WIDTH, Figure, group_colours, new, styled
 
 _EDGE = {"edgecolors": "0.35", "linewidths": 0.25}
@@ -26,7 +26,7 @@ def stars(
     features : Features
         Of one real set and of distilled ones, under one network.
     xy : numpy.ndarray
-        [N, 2], of `fddkit.projections.project`.
+        [N, 2], of `fddkit.analysis.projections.project`.
     named : sequence of str
         The distilled sets, a panel each.
     real : str

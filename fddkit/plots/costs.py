@@ -8,7 +8,7 @@ from .style import WIDTH, Figure, colour, new, styled
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..cost import Row
+    from ..analysis.cost import Row
 
 
 @styled
@@ -18,7 +18,7 @@ def cost(rows: "Sequence[Row]", published: "pd.DataFrame | None" = None) -> Figu
     Parameters
     ----------
     rows : sequence of Row
-        Of `fddkit.cost.cost`.
+        Of `fddkit.analysis.cost.cost`.
     published : pandas.DataFrame, optional
         Columns method, rule, groups, metric (``time`` or ``memory``), ratio and source: what
         papers print, drawn hollow and dashed.

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import files
-from ..colours import majority_share, nearest
-from ..distilled import DistilledSet
+from ..analysis.colours import majority_share, nearest
+from ..core import files
+from ..data.distilled import DistilledSet
 from .images import mosaic
 from .style import WIDTH, Figure, group_colours, new, styled
 
@@ -97,7 +97,7 @@ def colour_shares(named: Mapping[str, DistilledSet], majority: Tensor) -> Figure
     -------
     Figure
         Under each image a bar of the colours nearest to its pixels (weighted by brightness), and
-        the majority's share of its colour in percent, see `fddkit.colours`.
+        the majority's share of its colour in percent, see `fddkit.analysis.colours`.
     """
     first = next(iter(named.values()))
     classes = len(first.target_names)

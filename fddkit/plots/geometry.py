@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from torch import Tensor
 
-from ..metrics import Summary
+from ..evaluation.metrics import Summary
 from ..theory import GroupStatistics, aims, plane, worst
 from .style import WIDTH, Figure, colour, group_colours, new, styled
 
@@ -189,7 +189,7 @@ def effects(table, metrics: Sequence[str] = ("accuracy", "deo_a")) -> Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        Of `fddkit.factorial.Factorial.effects`.
+        Of `fddkit.experiments.factorial.Factorial.effects`.
     metrics : sequence of str
         A panel each.
 

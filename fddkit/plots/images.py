@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..distilled import DistilledSet
-from ..grouped import GroupedDataset
-from ..rng import generator
+from ..core.rng import generator
+from ..data.distilled import DistilledSet
+from ..data.grouped import GroupedDataset
 from .style import WIDTH, Figure, new, styled
 
 

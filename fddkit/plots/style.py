@@ -100,7 +100,7 @@ def group_colours(names: Sequence[str]) -> list[str]:
     list of str
         ``#rrggbb``.
     """
-    from ..colours import palette
+    from ..analysis.colours import palette
 
     own = palette(tuple(names))
     if own is not None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..errors import unknown
-from ..rng import generator
+from ..core.errors import unknown
+from ..core.rng import generator
 from .check import Check
 from .optima import DISTANCES
 from .signal import GroupStatistics

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..barycentres import mean, minimax
-from ..distilled import DistilledSet
-from ..metrics import Summary
+from ..data.distilled import DistilledSet
+from ..evaluation.metrics import Summary
+from ..rules.barycentres import mean, minimax
 from .check import Check
 from .optima import weighted_mean
 from .signal import GroupStatistics, Signal

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..barycentres import mean
-from ..distilled import DistilledSet
-from ..errors import FddkitError
-from ..methods import find
-from ..targets import RULES, segments, targets
+from ..core.errors import FddkitError
+from ..data.distilled import DistilledSet
+from ..distillers.registry import find
+from ..rules.barycentres import mean
+from ..rules.targets import RULES, segments, targets
 from .optima import weighted_mean
 from .signal import GroupStatistics, Signal
 
@@ -54,7 +54,7 @@ def reach(
     signal : Signal
         The distiller's signal, under the network that stays the same for all steps.
     fairness : str
-        One of `fddkit.targets.RULES`, but for ``kde``.
+        One of `fddkit.rules.targets.RULES`, but for ``kde``.
     steps : int
         Of Adam.
     lr : float

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..barycentres import l1, mean
-from ..rng import generator
+from ..core.rng import generator
+from ..rules.barycentres import l1, mean
 from .check import Check
 from .signal import GroupStatistics
 

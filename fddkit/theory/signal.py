@@ -7,15 +7,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..distilled import DistilledSet
-from ..errors import FddkitError
-from ..grouped import GroupedDataset, normalise
-from ..methods import find, settings
-from ..networks import Network, build, own_size
-from ..rng import derive, generator
-from ..signals import Segments
-from ..training import fit, recipe
-from ..versions import choose_device
+from ..core.errors import FddkitError
+from ..core.rng import derive, generator
+from ..core.versions import choose_device
+from ..data.distilled import DistilledSet
+from ..data.grouped import GroupedDataset, normalise
+from ..distillers.registry import find, settings
+from ..rules.targets import Segments
+from ..training.fit import fit, recipe
+from ..training.networks import Network, build, own_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,9 +257,9 @@ def converged(
     seed : int
         Of the weights and of the training.
     preset : {"smoke", "quick", "paper"}
-        Of `fddkit.training.recipe`; its width is also that of the distillers' preset.
+        Of `fddkit.training.fit.recipe`; its width is also that of the distillers' preset.
     **overrides
-        Fields of `fddkit.training.Recipe`.
+        Fields of `fddkit.training.fit.Recipe`.
 
     Returns
     -------

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ..dm import DM
-from ..errors import FddkitError
-from ..grouped import GroupedDataset
-from ..initial import initial
-from ..methods import settings
-from ..targets import RULES
+from ..core.errors import FddkitError
+from ..data.grouped import GroupedDataset
+from ..distillers.dm import DM
+from ..distillers.registry import settings
+from ..distillers.start import initial
+from ..rules.targets import RULES
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def collinearity(
     dtype : torch.dtype
         Precision of the step.
     **overrides
-        Fields of `fddkit.settings.Settings`.
+        Fields of `fddkit.distillers.settings.Settings`.
 
     Returns
     -------

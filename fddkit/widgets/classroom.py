@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import ipywidgets as w
 from markupsafe import Markup
 
-from ..choice import Choice
-from ..fairness import FairnessReport
-from ..jobs import Job
+from ..evaluation.report import FairnessReport
+from ..workbench.choice import Choice
+from ..workbench.queue import Job
 from .html import HTML
 from .turns import in_turn
 

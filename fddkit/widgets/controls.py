@@ -1,4 +1,4 @@
-"""The controls of the explorer: what they say together is one `fddkit.choice.Choice`."""
+"""The controls of the explorer: what they say together is one `fddkit.workbench.choice.Choice`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 import ipywidgets as w
 import traitlets
 
-from ..catalogue import CATALOGUE
-from ..choice import Choice
-from ..errors import FddkitError
-from ..methods import METHODS
-from ..sampling import SAMPLING
-from ..targets import RULES
+from ..core.errors import FddkitError
+from ..data.catalogue import CATALOGUE
+from ..data.sampling import SAMPLING
+from ..distillers.registry import METHODS
+from ..rules.targets import RULES
+from ..workbench.choice import Choice
 from .html import HTML
 from .turns import in_turn
 

@@ -1,4 +1,4 @@
-"""The panel that runs `fddkit.distill`, and shows the images as they come to be."""
+"""The panel that runs `fddkit.distillers.distill`, and shows the images as they come to be."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,11 @@ import ipywidgets as w
 import torch
 from markupsafe import Markup
 
-from ..catalogue import CATALOGUE
-from ..choice import Choice
-from ..errors import FddkitError
-from ..fairness import FairnessReport
-from ..jobs import ENDED, Job, Jobs
+from ..core.errors import FddkitError
+from ..data.catalogue import CATALOGUE
+from ..evaluation.report import FairnessReport
+from ..workbench.choice import Choice
+from ..workbench.queue import ENDED, Job, Jobs
 from . import results
 from .grid import Grid
 from .html import HTML

@@ -10,12 +10,12 @@ import ipywidgets as w
 from markupsafe import Markup
 
 from .. import plots
-from ..bench import Bench
-from ..choice import Choice
-from ..errors import FddkitError
-from ..fairness import FairnessReport
-from ..jobs import Job, Jobs
+from ..core.errors import FddkitError
+from ..evaluation.report import FairnessReport
 from ..plots import Figure
+from ..workbench.choice import Choice
+from ..workbench.queue import Job, Jobs
+from ..workbench.scenes import Bench
 from . import results
 from .classroom import Classroom
 from .controls import Controls

@@ -5,14 +5,14 @@ import torch
 from markupsafe import Markup
 from torch import Tensor
 
-from .. import colours
-from ..bench import Bench
-from ..catalogue import CATALOGUE
-from ..distilled import DistilledSet
-from ..features import extract
-from ..grouped import GroupedDataset
-from ..jobs import Job
+from ..analysis import colours
+from ..analysis.features import extract
+from ..data.catalogue import CATALOGUE
+from ..data.distilled import DistilledSet
+from ..data.grouped import GroupedDataset
 from ..plots import group_colours
+from ..workbench.queue import Job
+from ..workbench.scenes import Bench
 from .html import HTML
 from .panels import INK, picture
 from .turns import in_turn

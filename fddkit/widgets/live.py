@@ -3,10 +3,10 @@
 import ipywidgets as w
 from markupsafe import Markup
 
-from ..bench import Bench, Scene
-from ..choice import Choice
-from ..errors import FddkitError
+from ..core.errors import FddkitError
 from ..theory import residuals
+from ..workbench.choice import Choice
+from ..workbench.scenes import Bench, Scene
 from . import panels, plane
 from .grid import Grid
 from .html import HTML

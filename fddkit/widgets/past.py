@@ -5,12 +5,12 @@ from typing import Any
 import ipywidgets as w
 from markupsafe import Markup
 
-from ..archive import Finished, finished, nearest
-from ..catalogue import CATALOGUE
-from ..choice import Choice
-from ..distilled import DistilledSet
-from ..errors import FddkitError
+from ..core.errors import FddkitError
+from ..data.catalogue import CATALOGUE
+from ..data.distilled import DistilledSet
 from ..plots import colour
+from ..workbench.choice import Choice
+from ..workbench.finished import Finished, finished, nearest
 from .grid import Grid
 from .html import HTML
 from .panels import FAINT, INK

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from markupsafe import Markup
 
-from .. import health
-from ..fairness import FairnessReport
-from ..metrics import Summary
+from ..distillers import health
+from ..evaluation.metrics import Summary
+from ..evaluation.report import FairnessReport
 from ..plots import colour
 from .panels import FAINT, INK
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import fddkit as fdd
-from fddkit.factorial import FAIRDD_AND_COBRA, METRICS, factorial
+from fddkit.experiments.factorial import FAIRDD_AND_COBRA, METRICS, factorial
 
 EXPERIMENTS = {
     "FairDD and COBRA": (

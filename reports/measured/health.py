@@ -3,7 +3,7 @@
     python reports/measured/health.py reports/measured/health-digits.json
 
 Every method under three rules on `digits`, `smoke` and `quick`, IPC 1 and 10, seed 0; then step
-sizes that no run survives. The thresholds of `fddkit.health` lie between the two.
+sizes that no run survives. The thresholds of `fddkit.distillers.health` lie between the two.
 """
 
 import json
@@ -13,8 +13,8 @@ import warnings
 import torch
 
 import fddkit as fdd
-from fddkit import health
-from fddkit.methods import METHODS
+from fddkit.distillers import health
+from fddkit.distillers.registry import METHODS
 
 WILD = [("dc", 1e9), ("dsa", 1e9), ("cafe", 1e9), ("idc", 1e9), ("dm", 1e9), ("dm", 1e38)]
 WILD += [("mtt", 1000.0), ("mtt", 1e9), ("dm", 1e3), ("dm", 1e5), ("dc", 1e3), ("dream", 1e6)]

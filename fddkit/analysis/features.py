@@ -1,0 +1,293 @@
+"""Features of real, distilled and test images under one network, and their projections."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..core.errors import FddkitError, unknown
+from ..core.rng import derive, generator
+from ..core.versions import choose_device
+from ..data.distilled import DistilledSet
+from ..data.grouped import GroupedDataset, normalise
+from ..data.whitening import Whitening
+from ..training.fit import fit, recipe
+from ..training.networks import Network, build, embed, own_size
+
+_BLOCK = 4096  # images normalised at a time: bounds memory, costs nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What one network makes of the images of several sets.
+
+    Attributes
+    ----------
+    points : Tensor
+        float32 [N, D] on the CPU, the flattened last feature map of each image.
+    target, group : Tensor
+        int64 [N]; the group is -1 for distilled images, which belong to none.
+    source : Tensor
+        int64 [N], which of `sources` each image is from.
+    sources : tuple of str
+        Names of the sets.
+    target_names, group_names : tuple of str
+        Names of the classes and groups.
+    """
+
+    points: Tensor = field(repr=False)
+    target: Tensor = field(repr=False)
+    group: Tensor = field(repr=False)
+    source: Tensor = field(repr=False)
+    sources: tuple[str, ...]
+    target_names: tuple[str, ...]
+    group_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def rows(self, name: str, grouped: bool = False) -> Tensor:
+        """Return which rows are of one set.
+
+        Parameters
+        ----------
+        name : str
+            One of `sources`.
+        grouped : bool
+            Refuse a set whose images have no group.
+
+        Returns
+        -------
+        Tensor
+            int64 [M], ascending.
+
+        Raises
+        ------
+        FddkitError
+            For an unknown name, or a distilled set where groups are needed.
+        """
+        if name not in self.sources:
+            raise unknown("set of these features", name, self.sources)
+        found = torch.where(self.source == self.sources.index(name))[0]
+        if grouped and (self.group[found] < 0).any():
+            raise FddkitError(f"the images of {name!r} belong to no group; name a real set instead")
+        return found
+
+
+class _Units(NamedTuple):
+    """What the pixels of a network's input are measured in."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    whitening: Whitening | None
+
+    @classmethod
+    def of(cls, data: DistilledSet | GroupedDataset) -> "_Units":
+        return cls(tuple(data.mean), tuple(data.std), data.whitening)
+
+    def see(self, images: Tensor, own: "_Units") -> Tensor:
+        """Return uint8 images, or float ones in units of their own, in these."""
+        if images.dtype == torch.uint8:
+            seen = normalise(images, self.mean, self.std)
+        elif _same(self, own):
+            return images
+        else:
+            plain = images if own.whitening is None else own.whitening.invert(images)
+            pixels = plain * _channels(own.std, images) + _channels(own.mean, images)
+            seen = (pixels - _channels(self.mean, images)) / _channels(self.std, images)
+        return seen if self.whitening is None else self.whitening.apply(seen)
+
+
+def _channels(values: tuple[float, ...], images: Tensor) -> Tensor:
+    return images.new_tensor(values)[:, None, None]
+
+
+def _same(one: _Units, other: _Units) -> bool:
+    a, b = one.whitening, other.whitening
+    white = a is b if a is None or b is None else all(map(torch.equal, a, b))
+    return white and one[:2] == other[:2]
+
+
+def extract(
+    sets: Mapping[str, GroupedDataset | DistilledSet],
+    network: str = "convnet",
+    trained_on: GroupedDataset | DistilledSet | None = None,
+    seed: int = 0,
+    per_cell: int | None = 50,
+    width: int = 32,
+    depth: int = 3,
+    preset: str = "quick",
+    device: torch.device | str | None = None,
+    progress: bool = True,
+    **overrides: object,
+) -> Features:
+    """Pass the images of several sets through one network and keep its last feature map.
+
+    All images are seen in the units (normalisation and, for MTT, whitening) of the first distilled
+    set among them, as its own networks see them in `fddkit.evaluation.evaluate`; without one, in
+    those of ``trained_on``, or else of the first set. Distilled images in other units are
+    converted. A distilled image that holds several (IDC) counts as the images it decodes to.
+
+    Parameters
+    ----------
+    sets : mapping of str to GroupedDataset or DistilledSet
+        Names and sets, of images of the same shape and the same classes.
+    network : str
+        Architecture, see `fddkit.training.networks.NETWORKS`.
+    trained_on : GroupedDataset or DistilledSet, optional
+        What the network is trained on, from the same initial weights; left out, it stays random,
+        as in distribution matching.
+    seed : int
+        Of weights, training and the choice of real images.
+    per_cell : int or None
+        At most so many images of each class and group of a real set, drawn at random; None takes
+        all. Groups then weigh (more) alike, whatever the bias. Distilled sets go in whole.
+    width, depth : int
+        Of the ConvNet; other architectures have their own.
+    preset : {"smoke", "quick", "paper"}
+        Of the training, see `fddkit.training.fit`.
+    device : torch.device or str, optional
+        By default a GPU where there is one.
+    progress : bool
+        Show a bar while the network is trained.
+    **overrides
+        Fields of `fddkit.training.fit.Recipe`, e.g. ``epochs=100``.
+
+    Returns
+    -------
+    Features
+        Set after set, real images in the order of their set.
+
+    Raises
+    ------
+    FddkitError
+        For an unknown name, sets that do not fit each other or hold no image, a value out of
+        range, a training that diverges, or features that are not finite.
+    """
+    first = _check(sets, trained_on, per_cell, overrides)
+    device = choose_device(device)
+    distilled = [data for data in sets.values() if isinstance(data, DistilledSet)]
+    units = _Units.of((distilled or [trained_on or first])[0])
+    own = derive(seed, "features", network)
+    chosen = recipe(preset, width=width, depth=depth, **overrides)
+    size = own_size(network, width, depth)
+    shape = tuple(first.images.shape[1:])
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        net = build(network, shape, len(first.target_names), own, *size).to(device)
+        if trained_on is not None:
+            images, target, group = _training(trained_on)
+            chosen = chosen.fitted(len(images))
+            see = partial(units.see, own=_Units.of(trained_on))
+            images = see(images) if images.is_floating_point() else images
+            epochs = chosen.epochs + (chosen.schedule == "half")
+            images, target, group = (x.to(device) for x in (images, target, group))
+            with tqdm(total=epochs, unit="epoch", desc=network, disable=not progress) as bar:
+                fit(net, images, target, chosen, own, see, bar.update, group)
+        parts = [_one(name, data, net, units, per_cell, seed) for name, data in sets.items()]
+    sizes = torch.tensor([len(points) for points, _, _ in parts])
+    points, target, group = (torch.cat(columns) for columns in zip(*parts, strict=True))
+    real = [data for data in sets.values() if isinstance(data, GroupedDataset)]
+    return Features(
+        points=points,
+        target=target,
+        group=group,
+        source=torch.arange(len(sets)).repeat_interleave(sizes),
+        sources=tuple(sets),
+        target_names=tuple(first.target_names),
+        group_names=tuple((real or [first])[0].group_names),
+    )
+
+
+def _training(data: GroupedDataset | DistilledSet) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the images, classes and groups of a set to train on."""
+    if isinstance(data, DistilledSet):
+        images, target = data.decoded()
+        return images, target, data.group.repeat_interleave(data.factor**2)
+    return data.images, data.target, data.group
+
+
+def _one(
+    name: str,
+    data: GroupedDataset | DistilledSet,
+    net: Network,
+    units: _Units,
+    per_cell: int | None,
+    seed: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the features, classes and groups of the images of one set, on the CPU."""
+    if isinstance(data, DistilledSet):
+        images, target = data.decoded()
+        target = target.cpu()
+        group = torch.full_like(target, -1)
+    else:
+        # the stream is not named by the set: under another name it keeps its images
+        index = _choose(data, per_cell, generator(seed, "feature images"))
+        images = data.images[index.to(data.images.device)]
+        target, group = data.target.cpu()[index], data.group.cpu()[index]
+    own, device = _Units.of(data), next(net.parameters()).device
+    blocks = (units.see(part.to(device), own) for part in images.split(_BLOCK))
+    points = torch.cat([embed(net, block).cpu() for block in blocks]).float()
+    if not points.isfinite().all():
+        raise FddkitError(f"the features of {name!r} are not finite; look at its images")
+    return points, target, group
+
+
+def _choose(data: GroupedDataset, per_cell: int | None, chance: torch.Generator) -> Tensor:
+    """Draw at most so many images of each class and group: int64 on the CPU, ascending."""
+    if per_cell is None:
+        return torch.arange(len(data))
+    cell = data.target.cpu() * data.n_groups + data.group.cpu()
+    order = torch.randperm(len(data), generator=chance)
+    order = order[cell[order].argsort(stable=True)]
+    counts = data.counts().cpu().flatten()
+    place = torch.arange(len(data)) - (counts.cumsum(0) - counts)[cell[order]]
+    return order[place < per_cell].sort().values
+
+
+def _check(
+    sets: Mapping[str, GroupedDataset | DistilledSet],
+    trained_on: GroupedDataset | DistilledSet | None,
+    per_cell: int | None,
+    overrides: Mapping[str, object],
+) -> GroupedDataset | DistilledSet:
+    """Refuse what does not fit together; return the first set."""
+    if not sets:
+        raise FddkitError("there is no set to take features of; name at least one")
+    first = next(iter(sets.values()))
+    real = [data for data in sets.values() if isinstance(data, GroupedDataset)]
+    named = [(name, data, GroupedDataset | DistilledSet) for name, data in sets.items()]
+    if trained_on is not None:
+        named.append(("trained_on", trained_on, GroupedDataset | DistilledSet))
+    for name, data, kinds in named:
+        if not isinstance(data, kinds):
+            raise FddkitError(
+                f"{name!r} is a {type(data).__name__}; give a GroupedDataset or a DistilledSet"
+            )
+        if not len(data):
+            raise FddkitError(f"{name!r} holds no image; give a set that has some")
+        differs = None
+        if data.images.shape[1:] != first.images.shape[1:]:
+            differs = "shape of images"
+        elif tuple(data.target_names) != tuple(first.target_names):
+            differs = "classes"
+        # of a distilled set, and for training, the groups do not matter
+        elif data in real and tuple(data.group_names) != tuple(real[0].group_names):
+            differs = "groups"
+        if differs:
+            raise FddkitError(
+                f"{name!r} has not the {differs} of the sets before it; "
+                "give sets of the same data set"
+            )
+    whole = isinstance(per_cell, int) and not isinstance(per_cell, bool)
+    if per_cell is not None and not (whole and per_cell > 0):
+        raise FddkitError(f"per_cell={per_cell!r} leaves no real image; give at least 1, or None")
+    if trained_on is None and overrides:
+        raise FddkitError(
+            f"{next(iter(overrides))!r} is a setting of the training, but the network stays "
+            "random; give trained_on, or leave it out"
+        )
+    return first

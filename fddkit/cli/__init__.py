@@ -1,0 +1,8 @@
+"""The command line: what may be typed, what each command does, and what is said of trouble.
+
+Words come in; an exit status comes out.
+"""
+
+from .arguments import main
+
+__all__ = ["arguments", "main"]

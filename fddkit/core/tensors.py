@@ -1,0 +1,342 @@
+"""Files of tensors: safetensors with a typed header, and a seal over both."""
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import Damaged, FddkitError, NewerFormat
+from .files import Look, atomic, digest
+from .reading import clip, conform, parse_json, read_bytes
+
+FORMAT = 2  # raised when an older fddkit could misread a newer file; 1 had no seal and no kind
+
+_MARK = b'{"fddkit":"{'  # stands at the beginning of each of our files, behind {"__metadata__":
+_LARGEST_HEADER = 64 * 2**20
+_FLOATS = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Array:
+    """What one tensor of a file is.
+
+    Attributes
+    ----------
+    dtypes : tuple of str
+        One of them; floating-point numbers are finite.
+    shape : tuple of int or str, or None
+        A size, or the name of one: equal names are equal sizes within a file. None: any shape.
+    optional : bool
+        Whether it may be missing.
+    """
+
+    dtypes: tuple[str, ...]
+    shape: tuple[int | str, ...] | None
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the files of one kind hold.
+
+    Attributes
+    ----------
+    name : str
+        ``set``, ``checkpoint``...; stands in the header.
+    title : str
+        What a person calls it, with an article.
+    advice : str
+        What to do about a bad one.
+    tensors : mapping of str to Array
+        By name; a name that ends in ``*`` stands for all that begin so.
+    header : mapping
+        Its shape, see `fddkit.core.reading.conform`.
+    """
+
+    name: str
+    title: str
+    advice: str
+    tensors: Mapping[str, Array]
+    header: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(
+        self,
+        tensors: Mapping[str, Tensor],
+        header: Mapping[str, Any],
+        sizes: Mapping[str, int] | None = None,
+    ) -> None:
+        """Raise ValueError where the parts of a file are not what its readers rely on."""
+        conform(header, self.header, "its header")
+        sizes = dict(sizes or {})
+        for name, array in self.tensors.items():
+            if name not in tensors and not array.optional and not name.endswith("*"):
+                raise ValueError(f"it has no {name}")
+        for name, tensor in sorted(tensors.items()):  # a file has them in another order
+            array = self._array(name)
+            if array is None:
+                raise ValueError(f"{clip(name, 40)!r} does not belong in it")
+            dtype = str(tensor.dtype).removeprefix("torch.")
+            if dtype not in array.dtypes:
+                raise ValueError(f"{name} is {dtype}, not {' or '.join(array.dtypes)}")
+            if array.shape is not None:
+                _fit(name, tensor, array.shape, sizes)
+            if dtype in _FLOATS and not tensor.isfinite().all():
+                raise ValueError(f"{name} holds NaN or infinity")
+
+    def _array(self, name: str) -> Array | None:
+        if name in self.tensors:
+            return self.tensors[name]
+        wild = (a for k, a in self.tensors.items() if k.endswith("*") and name.startswith(k[:-1]))
+        return next(wild, None)
+
+
+def _fit(name: str, tensor: Tensor, shape: tuple[int | str, ...], sizes: dict[str, int]) -> None:
+    """Refuse a tensor of another shape; sizes that are named are noted."""
+    fits = tensor.ndim == len(shape) and all(
+        n == (sizes.setdefault(wanted, n) if isinstance(wanted, str) else wanted)
+        for n, wanted in zip(tensor.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = [sizes.get(n, n) if isinstance(n, str) else n for n in shape]
+        raise ValueError(
+            f"{name} has the shape {list(tensor.shape)}, not [{', '.join(map(str, wanted))}]"
+        )
+
+
+def seal(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
+    """Return the sha256 of tensors and header.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        Contiguous, on the CPU.
+    header : mapping
+        Anything JSON can hold; an entry ``sha256`` does not count.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    rest = {k: v for k, v in header.items() if k != "sha256"}
+    parts: list[Any] = [json.dumps(rest, sort_keys=True, allow_nan=False)]
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        content = tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b""
+        parts += [name, str(tensor.dtype), str(list(tensor.shape)), content]
+    return digest(*parts)
+
+
+def write_tensors(
+    path: str | os.PathLike,
+    kind: Kind,
+    tensors: Mapping[str, Tensor],
+    header: Mapping[str, Any],
+    look: Look | None = None,
+) -> Path:
+    """Write tensors and a header as one safetensors file, atomically, with their seal.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    kind : Kind
+        What it is to be.
+    tensors : mapping of str to Tensor
+        Any device.
+    header : mapping
+        Anything JSON can hold.
+    look : callable, optional
+        See `fddkit.core.files.atomic`.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FddkitError
+        If it cannot be written, or tensors or header are not of the kind.
+    """
+    from safetensors.torch import save
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    given = {"format": FORMAT, "kind": kind.name, **header}
+    text = json.dumps(given, allow_nan=False)
+    found = parse_json(text, "its header")
+    try:
+        kind.check(plain, found)
+    except ValueError as error:
+        raise FddkitError(
+            f"{kind.title} cannot be saved in {path}: {clip(error)}; where numbers are no longer "
+            "finite, choose a smaller lr"
+        ) from error
+    text = json.dumps({**found, "sha256": seal(plain, found)})
+    data = save(plain, metadata={"fddkit": text})
+    with atomic(path, look) as temporary:
+        temporary.write_bytes(data)
+    return Path(path)
+
+
+def read_tensors(
+    path: str | os.PathLike, kind: Kind, sizes: Mapping[str, int] | None = None
+) -> tuple[dict[str, Tensor], dict]:
+    """Read a file that `write_tensors` wrote, and see that it is whole.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    kind : Kind
+        What it should be.
+    sizes : mapping of str to int, optional
+        Those of the sizes which the kind names that are known.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor
+        On the CPU.
+    header : dict
+        Its header.
+
+    Raises
+    ------
+    FddkitError
+        If the file is missing, damaged, of another kind or of a newer format.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    data = read_bytes(path)
+    header = _header(data, path, kind)
+    try:
+        tensors = load(data)
+        if "sha256" in header and header["sha256"] != seal(tensors, header):
+            raise ValueError("its content is not what was written")
+        kind.check(tensors, header, sizes)
+    except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
+        raise _damaged(path, kind, error) from error
+    except MemoryError as error:
+        raise FddkitError(
+            f"cannot read {path}: there is no memory for its tensors; free some"
+        ) from error
+    return tensors, header
+
+
+def read_header(path: str | os.PathLike, kind: Kind | None = None) -> dict:
+    """Read the header of a file of tensors, and nothing else.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    kind : Kind, optional
+        What it should be.
+
+    Returns
+    -------
+    dict
+        Not compared with the seal, which is over the tensors too.
+
+    Raises
+    ------
+    FddkitError
+        As `read_tensors`.
+    """
+    begin = read_bytes(path, first=8)
+    size = int.from_bytes(begin, "little")
+    return _header(read_bytes(path, first=8 + min(size, _LARGEST_HEADER)), path, kind)
+
+
+def only(kind: Kind) -> Look:
+    """Return a look (see `fddkit.core.files.atomic`) that lets files of one kind be replaced.
+
+    Parameters
+    ----------
+    kind : Kind
+        Which; damaged and empty ones, too.
+
+    Returns
+    -------
+    callable
+    """
+
+    def look(path: Path) -> None:
+        if not may_replace(path, kind):
+            raise FddkitError(
+                f"{path} is not {kind.title} of fddkit, and is kept; choose another name"
+            )
+
+    return look
+
+
+def may_replace(path: Path, kind: Kind) -> bool:
+    """Return whether a file is of a kind, or was before it was damaged.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : Kind
+        What it should be.
+
+    Returns
+    -------
+    bool
+        True too for an empty file, in which there is nothing to lose.
+    """
+    try:
+        header = read_header(path)
+    except NewerFormat:
+        return False
+    except FddkitError:
+        return not read_bytes(path, first=1) or is_marked(path)
+    try:
+        conform(header, {"kind?": str, **kind.header})
+    except ValueError:
+        return False
+    return header.get("kind", kind.name) == kind.name
+
+
+def is_marked(path: Path) -> bool:
+    """Return whether a file begins as ours do, whatever has become of it since."""
+    return _MARK in read_bytes(path, first=64)
+
+
+def _header(data: bytes, path: str | os.PathLike, kind: Kind | None) -> dict:
+    """Return the header that a file, or its beginning, holds."""
+    try:
+        size = struct.unpack("<Q", data[:8])[0]
+        if size > len(data) - 8:
+            raise ValueError("it is truncated")
+        outer = parse_json(data[8 : 8 + size], "its first part")
+        conform(outer, {"__metadata__": {"fddkit": str}}, "its first part")
+        header = parse_json(outer["__metadata__"]["fddkit"], "its header")
+        conform(header, {"format": int}, "its header")
+        if header["format"] < 1:
+            raise ValueError(f"there is no format {header['format']:g}")
+        if header["format"] > 1:
+            conform(header, {"kind": str, "sha256": str}, "its header")
+    except (ValueError, struct.error) as error:
+        raise _damaged(path, kind, error) from error
+    if header["format"] > FORMAT:
+        raise NewerFormat(
+            f"{path} has format {header['format']}, but this fddkit reads up to {FORMAT}; "
+            "update fddkit"
+        )
+    if kind is not None and header.get("kind", kind.name) != kind.name:
+        raise _damaged(path, kind, f"its kind is {clip(header['kind'], 40)!r}")
+    return header
+
+
+def _damaged(path: str | os.PathLike, kind: Kind | None, error: object) -> FddkitError:
+    reason = clip(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    title, advice = (kind.title, kind.advice) if kind else ("a file", "write it anew")
+    return Damaged(f"{path} is truncated or not {title} of fddkit ({reason})", advice)

@@ -1,0 +1,179 @@
+"""A training set before its groups are dealt: what can be painted, and nothing painted yet."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import bias
+from .group_assignment import Deck
+from .catalogue import DatasetInfo
+from .grouped import GroupedDataset
+from .injection_options import GAP_OPTIONS, OFFSET_OPTIONS
+from ..core.rng import derive
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Canvas:
+    """Originals with a class, a way to paint them, and a shuffled deck to deal groups from.
+
+    A bias ratio costs nothing here: only the images that are looked at need painting. What the
+    explorer redraws while a slider moves, and what `fddkit.load` paints as a whole.
+
+    Attributes
+    ----------
+    name : str
+        Of the data set.
+    target : Tensor
+        int64 [N], the class of each original.
+    target_names, group_names : tuple of str
+        Names of the C classes and the A groups.
+    mean, std : tuple of float
+        Per-channel normalisation.
+    paint : callable
+        ``paint(index, group) -> uint8 images``, see `GroupedDataset.paint`.
+    deck : Deck
+        The originals of each class, shuffled.
+    even : bool
+        Equal minorities differ by at most one image.
+    proportions : sequence of float or None
+        Relative sizes of the minorities.
+    info : dict
+        The arguments of `fddkit.load`, without the bias ratio.
+    """
+
+    name: str
+    target: Tensor
+    target_names: tuple[str, ...]
+    group_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    paint: Callable[[Tensor, Tensor], Tensor]
+    deck: Deck
+    even: bool = False
+    proportions: Sequence[float] | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def deal(self, br: float) -> Tensor:
+        """Return the group of each original at a bias ratio, int64 [N]."""
+        return self.deck.deal(br, self.proportions, self.even)
+
+    def at(self, br: float) -> GroupedDataset:
+        """Return the painted training set of a bias ratio."""
+        return self.painted(self.deal(br), br=br)
+
+    def painted(self, group: Tensor, index: Tensor | None = None, **info: Any) -> GroupedDataset:
+        """Return originals as members of given groups.
+
+        Parameters
+        ----------
+        group : Tensor
+            int64 [M], of each image.
+        index : Tensor, optional
+            int64 [M], which original each image shows; all of them in order if left out.
+        **info
+            Added to `info`, what `fddkit.data.loading.reload` needs; if none, it cannot be loaded by
+            name, as a part of a set cannot.
+
+        Returns
+        -------
+        GroupedDataset
+        """
+        index = torch.arange(len(self)) if index is None else index
+        return GroupedDataset(
+            images=self.paint(index, group),
+            target=self.target[index],
+            group=group,
+            name=self.name,
+            target_names=self.target_names,
+            group_names=self.group_names,
+            mean=self.mean,
+            std=self.std,
+            info=self.info | info if info else {},
+            index=index,
+            paint=self.paint,
+        )
+
+    def balanced(self, paired: bool, br: float) -> GroupedDataset:
+        """Return a painted test set in which no group is larger than another.
+
+        Parameters
+        ----------
+        paired : bool
+            Every image in every group, group by group, rather than each in one.
+        br : float
+            Of the training set that it belongs to, for `info`.
+
+        Returns
+        -------
+        GroupedDataset
+        """
+        n, groups = len(self), len(self.group_names)
+        if not paired:
+            return self.painted(self.deal(1 / groups), br=br)
+        group = torch.arange(groups).repeat_interleave(n)
+        return self.painted(group, torch.arange(n).repeat(groups), br=br)
+
+
+def prepare(
+    entry: DatasetInfo, split: str, read: tuple[Tensor, Tensor], arguments: dict[str, Any]
+) -> Canvas:
+    """Return one split of a data set in the catalogue; ``arguments`` are those of `fddkit.load`."""
+    originals, target = read
+    names = group_names(entry, arguments["gap"])
+    seed = derive(arguments["seed"], split)
+    proportions = arguments["proportions"] if split == "train" else None
+    return Canvas(
+        name=entry.name,
+        target=target,
+        target_names=entry.target_names,
+        group_names=names,
+        mean=entry.mean,
+        std=entry.std,
+        paint=_painter(entry, originals, seed, arguments),
+        deck=Deck(target, len(names), seed, ascending=proportions is not None),
+        even=entry.even,
+        proportions=proportions,
+        info={"dataset": entry.name, "split": split, **arguments},
+    )
+
+
+def group_names(entry: DatasetInfo, gap: int | None) -> tuple[str, ...]:
+    """Return what the groups are called."""
+    return entry.group_names if gap is None else ("plain", f"GAP {gap}")
+
+
+def _painter(
+    entry: DatasetInfo, originals: Tensor, seed: int, arguments: dict[str, Any]
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the function that draws originals as members of groups."""
+    own = {name: arguments[name] for name in entry.options}
+
+    def paint(index: Tensor, group: Tensor) -> Tensor:
+        index, group = index.cpu(), group.cpu()
+        plain = group if arguments["gap"] is None else torch.full_like(group, entry.plain)
+        images = entry.inject(originals[index], plain, **own)
+        return move(images, index, group, seed, arguments)
+
+    return paint
+
+
+def move(
+    images: Tensor, index: Tensor, group: Tensor, seed: int, arguments: dict[str, Any]
+) -> Tensor:
+    """Apply what comes after a set's own injection: GAP to group 1, the offset to all but 0."""
+    for_gap, for_offset = (
+        {name.removeprefix(prefix): arguments[name] for name in known if name in arguments}
+        for prefix, known in (("gap_", GAP_OPTIONS), ("offset_", OFFSET_OPTIONS))
+    )
+    if arguments["gap"] is not None:
+        moved = group == 1
+        images[moved] = bias.gap(images[moved], arguments["gap"], index[moved], seed, **for_gap)
+    if arguments["offset"]:
+        images = bias.semantic_offset(images, group, arguments["offset"], **for_offset)
+    return images

@@ -1,0 +1,60 @@
+"""The arguments of `fddkit.load`: which there are, of which type, ready for JSON."""
+
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+from torch import Tensor
+
+from . import bias
+from .catalogue import DatasetInfo
+from ..core.errors import FddkitError, unknown
+
+
+def _open(function: Callable[..., Tensor], prefix: str) -> dict[str, Any]:
+    """Return what the papers leave open in a function of `bias`: its defaults, prefixed."""
+    defaults = {name: p.default for name, p in signature(function).parameters.items()}
+    return {prefix + name: x for name, x in defaults.items() if x not in (Parameter.empty, None)}
+
+
+GAP_OPTIONS = _open(bias.gap, "gap_")
+OFFSET_OPTIONS = _open(bias.semantic_offset, "offset_")
+_KINDS = {bool: bool, int: Integral, float: Real, tuple: (tuple, list)}
+
+
+def check_number(name: str, value: object, kind: type) -> None:
+    """Raise unless the value is a finite number of that kind (``Real`` or ``Integral``)."""
+    if isinstance(value, bool) or not isinstance(value, kind) or not isfinite(value):
+        what = "whole number" if kind is Integral else "number"
+        raise FddkitError(f"{name}={value!r} is not a {what}; give one")
+
+
+def resolve(
+    options: Mapping[str, Any], entry: DatasetInfo, gap: int | None, offset: float
+) -> dict[str, Any]:
+    """Return every option that applies, given or default, ready for JSON."""
+    known = dict(entry.options)
+    if gap is not None:
+        known |= GAP_OPTIONS
+    if offset:
+        known |= OFFSET_OPTIONS
+    for name, value in options.items():
+        if name not in known:
+            if not known:
+                raise FddkitError(f"{name!r} is not an option of {entry.name}, which has none")
+            raise unknown(f"option of {entry.name} as it is loaded here", name, known)
+        kind = type(known[name])
+        if not isinstance(value, _KINDS[kind]) or isinstance(value, bool) is not (kind is bool):
+            raise FddkitError(f"{name}={value!r} has the wrong type; give one like {known[name]}")
+        known[name] = numbers(name, value, int) if kind is tuple else kind(value)
+    return {name: list(x) if isinstance(x, tuple) else x for name, x in known.items()}
+
+
+def numbers(name: str, values: Any, kind: type) -> list:
+    """Return the values as a list of that kind, ready for JSON."""
+    try:
+        return [kind(value) for value in values]
+    except (TypeError, ValueError) as error:
+        raise FddkitError(f"{name}={values!r} is no list of numbers; give one") from error

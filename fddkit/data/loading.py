@@ -1,0 +1,263 @@
+"""Loading: originals from the catalogue, groups dealt by a bias ratio, images painted."""
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import bias
+from .injection import Canvas, group_names, move, prepare
+from .catalogue import CATALOGUE, DatasetInfo
+from ..core.errors import FddkitError, unknown
+from .grouped import GroupedDataset
+from .injection_options import check_number, numbers, resolve
+from ..core.reading import clip, conform
+
+_INFO = {
+    "dataset": str,
+    "br?": float,
+    "seed?": int,
+    "gap?": (int, None),
+    "offset?": float,
+    "proportions?": ([float], None),
+}
+_OURS = ("name", "root", "download")  # arguments of `load` that no file decides
+_LONGEST = 400  # characters of one argument
+_GAP_BR = 0.8  # COBRA's SKEW in the experiments with GAP
+
+
+def catalogue() -> list[DatasetInfo]:
+    """Return the data sets that `load` knows.
+
+    Returns
+    -------
+    list of DatasetInfo
+        With name, title, classes, groups, shape, default_br, needs and ``on_disk(root)``.
+    """
+    return list(CATALOGUE.values())
+
+
+def load(
+    name: str,
+    br: float | None = None,
+    seed: int = 0,
+    root: str | Path = "data",
+    gap: int | None = None,
+    offset: float = 0.0,
+    proportions: Sequence[float] | None = None,
+    download: bool = False,
+    **options: Any,
+) -> tuple[GroupedDataset, GroupedDataset]:
+    """Load a data set with its bias: a skewed training set and a balanced test set.
+
+    Parameters
+    ----------
+    name : str
+        One of `catalogue`, for example ``"digits"``, which needs no download.
+    br : float, optional
+        Bias ratio: the share of a class that shows its majority group, from 1/A to 1. If left
+        out, 0.9 (0.75 for the digits; 0.8, COBRA's SKEW, with ``gap``).
+    seed : int
+        Deals the groups (and splits the digits, and draws the noise of GAP).
+    root : path-like
+        The folder with the raw data, laid out as torchvision does.
+    gap : int, optional
+        COBRA's GAP level, 0 to 4, in place of the set's own groups: the two groups are then the
+        image as it is (in colour, or in the first colour) and moved away by `bias.gap`.
+    offset : float
+        Gamma of `bias.semantic_offset`, applied last.
+    proportions : sequence of float, optional
+        Relative sizes of the minority groups, in ascending order of group; equal if left out.
+    download : bool
+        Download what is missing under ``root``, through torchvision.
+    **options
+        ``official_wrap`` (cfmnist-bg only): FairDD's wrapped background, see
+        `bias.colour_background`. With ``gap``: ``gap_sigma``, ``gap_line``, ``gap_width``. With
+        ``offset``: ``offset_scale``.
+
+    Returns
+    -------
+    train, test : GroupedDataset
+        The test set is dealt at BR 1/A; for CIFAR10-S and with ``gap`` it has every image in
+        every group instead, group by group.
+
+    Raises
+    ------
+    FddkitError
+        If a name or option is unknown, a value is outside its range, or data is missing or
+        corrupt.
+    """
+    entry = _entry(name)
+    if br is None:
+        br = entry.default_br if gap is None else _GAP_BR
+    check_number("br", br, Real)
+    arguments = _arguments(entry, seed, gap, offset, proportions, options)
+    bias.group_counts(0, br, len(group_names(entry, gap)), arguments["proportions"])
+    if download and not entry.on_disk(root):
+        entry.source.download(root)
+    _require(entry, root)
+    train, test = (
+        prepare(entry, split, entry.originals(root, split, arguments["seed"]), arguments)
+        for split in ("train", "test")
+    )
+    br = float(br)
+    return train.at(br), test.balanced(entry.paired or gap is not None, br)
+
+
+class Originals:
+    """The originals of a training set, read once and painted with one bias after the other.
+
+    Parameters
+    ----------
+    name : str
+        One of `catalogue`.
+    seed : int
+        As in `load`.
+    root : path-like
+        The folder with the raw data.
+
+    Raises
+    ------
+    FddkitError
+        If the name is unknown, or data is missing or corrupt.
+    """
+
+    def __init__(self, name: str, seed: int = 0, root: str | Path = "data"):
+        check_number("seed", seed, Integral)
+        self.entry, self.seed = _entry(name), int(seed)
+        _require(self.entry, root)
+        self._read = self.entry.originals(root, "train", self.seed)
+
+    def canvas(self, gap: int | None = None, offset: float = 0.0, **options: Any) -> Canvas:
+        """Return what `load` paints its training set on.
+
+        Parameters
+        ----------
+        gap : int, optional
+            As in `load`.
+        offset : float
+            As in `load`.
+        **options
+            As in `load`.
+
+        Returns
+        -------
+        Canvas
+
+        Raises
+        ------
+        FddkitError
+            If an option is unknown or a value is outside its range.
+        """
+        arguments = _arguments(self.entry, self.seed, gap, offset, None, options)
+        return prepare(self.entry, "train", self._read, arguments)
+
+
+def _arguments(
+    entry: DatasetInfo,
+    seed: int,
+    gap: int | None,
+    offset: float,
+    proportions: Sequence[float] | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """Check everything but the bias ratio, before any file is read, and return it as plain data."""
+    check_number("seed", seed, Integral)
+    check_number("offset", offset, Real)
+    if gap is not None:
+        check_number("gap", gap, Integral)
+        gap = int(gap)
+    if proportions is not None:
+        proportions = numbers("proportions", proportions, float)
+    arguments = {
+        "seed": int(seed),
+        "gap": gap,
+        "offset": float(offset),
+        "proportions": proportions,
+        **resolve(options, entry, gap, offset),
+    }
+    blank, one = torch.zeros(1, *entry.shape, dtype=torch.uint8), torch.ones(1, dtype=torch.int64)
+    move(blank, one, one, 0, arguments)
+    return arguments
+
+
+def reload(
+    info: Mapping[str, Any], root: str | Path = "data"
+) -> tuple[GroupedDataset, GroupedDataset]:
+    """Load the data set that an ``info`` describes, exactly as it was.
+
+    Parameters
+    ----------
+    info : mapping
+        `GroupedDataset.info`, for instance from the header of a `DistilledSet`.
+    root : path-like
+        The folder with the raw data.
+
+    Returns
+    -------
+    train, test : GroupedDataset
+        Both of them, whichever split ``info`` came from.
+
+    Raises
+    ------
+    FddkitError
+        If ``info`` is empty (own arrays, a subset), says something else, or as in `load`.
+    """
+    if "dataset" not in info:
+        raise FddkitError(
+            "this set was not loaded by name (own arrays, or a part of a set), so it cannot be "
+            "loaded again; pass the GroupedDataset itself"
+        )
+    arguments = {key: value for key, value in info.items() if key not in ("dataset", "split")}
+    try:
+        conform(dict(info), _INFO, "it")
+        for name, value in info.items():
+            if name in _OURS or len(name) > _LONGEST or len(repr(value)) > _LONGEST:
+                raise ValueError(f"{clip(name, 40)} is no argument of a data set")
+            if isinstance(value, int) and abs(value) >= 2**63:
+                raise ValueError(f"its {clip(name, 40)} is too large")
+    except ValueError as error:
+        raise FddkitError(
+            f"what the set says of its data is nothing that can be loaded ({clip(error)}); "
+            "pass the GroupedDataset itself"
+        ) from error
+    return load(info["dataset"], root=root, **arguments)
+
+
+def download(name: str, root: str | Path = "data") -> None:
+    """Download the raw data of a data set, unless it is there, with a progress bar.
+
+    Parameters
+    ----------
+    name : str
+        One of `catalogue`.
+    root : path-like
+        The folder for raw data.
+
+    Raises
+    ------
+    FddkitError
+        If the name is unknown, or there is no network, no space or no permission.
+    """
+    entry = _entry(name)
+    if not entry.on_disk(root):
+        entry.source.download(root)
+
+
+def _entry(name: str) -> DatasetInfo:
+    if name not in CATALOGUE:
+        raise unknown("data set", name, CATALOGUE)
+    return CATALOGUE[name]
+
+
+def _require(entry: DatasetInfo, root: str | Path) -> None:
+    missing = [path for path in entry.files(root) if not path.is_file()]
+    if missing:
+        free = ", ".join(other.name for other in catalogue() if not other.source)
+        raise FddkitError(
+            f"{entry.name} needs {entry.needs}, but {missing[0].name} is not in "
+            f"{missing[0].parent.resolve()}; get it with `fddkit datasets --download {entry.name} "
+            f"--root {root}`, or use a set that needs no download: {free}"
+        )

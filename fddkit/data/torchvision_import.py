@@ -1,0 +1,55 @@
+"""Importing torchvision where its compiled operators do not match the torch that is installed."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+import torch
+
+from ..core.errors import FddkitError
+
+_OPERATORS = {
+    "torchvision::nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "torchvision::qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+
+
+def torchvision() -> ModuleType:
+    """Import torchvision, also beside a torch for which it was not compiled.
+
+    With a CPU-only torch and a torchvision built for CUDA, ``import torchvision`` stops with
+    "operator torchvision::nms does not exist": its compiled part could not be loaded, and it
+    describes two of the operators all the same. Those are declared here, only where that happens
+    and without an implementation, which reading data sets does not need.
+
+    Returns
+    -------
+    ModuleType
+        The module ``torchvision``.
+
+    Raises
+    ------
+    FddkitError
+        If torchvision is not installed.
+    """
+    try:
+        return import_module("torchvision")
+    except ModuleNotFoundError as error:
+        raise FddkitError(
+            f"reading this data set needs {error.name}, which is not installed; "
+            "run `pip install torchvision`"
+        ) from error
+    except RuntimeError as error:
+        if "operator torchvision::" not in str(error):
+            raise
+    for name, schema in _OPERATORS.items():
+        if not _exists(name):
+            torch.library.define(name, schema)
+    for module in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[module]  # half imported
+    return import_module("torchvision")
+
+
+def _exists(operator: str) -> bool:
+    namespace, _, name = operator.partition("::")
+    return hasattr(getattr(torch.ops, namespace), name)

@@ -1,0 +1,100 @@
+"""Checks of a person's own arrays: what fits is returned as tensors, what does not is told."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.errors import FddkitError
+
+
+def check_images(images: np.ndarray | Tensor, name: str) -> Tensor:
+    """Return a copy of the images as a tensor, or say why they are none."""
+    if isinstance(images, Tensor):
+        images = images.detach().clone()
+    else:
+        try:
+            images = torch.tensor(np.asarray(images))
+        except (TypeError, ValueError) as error:
+            raise FddkitError(
+                f"the images of {name} are no array ({error}); give uint8 [N, C, H, W]"
+            ) from error
+    kind = f"{str(images.dtype).removeprefix('torch.')} {list(images.shape)}"
+    if images.is_floating_point() and not images.isfinite().all():
+        raise FddkitError(
+            f"the images of {name} hold NaN or infinity; mend or drop those images and give uint8"
+        )
+    if images.dtype != torch.uint8:
+        raise FddkitError(
+            f"the images of {name} are {kind}; give uint8 from 0 to 255, for example "
+            "(255 * images).round().astype('uint8')"
+        )
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        hint = ""
+        if images.ndim == 3:
+            hint = "; gray images need a channel axis: images[:, None]"
+        elif images.ndim == 4 and images.shape[3] in (1, 3):
+            hint = "; the channels are last: images.transpose(0, 3, 1, 2)"
+        raise FddkitError(
+            f"the images of {name} are {kind}; give [N, C, H, W] with 1 or 3 channels{hint}"
+        )
+    if not images.numel():
+        raise FddkitError(f"{name} holds no image ({kind}); give at least one")
+    return images.contiguous()
+
+
+def check_labels(labels: Any, n: int, name: str, what: str) -> Tensor:
+    """Return the labels as an int64 copy, or say why they are none."""
+    array = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+    if array.dtype.kind not in "iub":
+        raise FddkitError(f"the {what} labels of {name} are {array.dtype}; give whole numbers")
+    if array.shape != (n,):
+        raise FddkitError(
+            f"{name} has {n} images but {what} labels of shape {list(array.shape)}; give one each"
+        )
+    array = array.astype(np.int64)
+    if array.min() < 0:
+        raise FddkitError(
+            f"{what} {array.min()} of {name} (image {array.argmin()}) is negative; number from 0"
+        )
+    return torch.from_numpy(array)
+
+
+def check_names(
+    names: Sequence[str] | None, labels: Tensor, name: str, what: str
+) -> tuple[str, ...]:
+    """Return the names of all labels, or say which label has no name or which no image."""
+    last = int(labels.max())
+    if names is not None:
+        if last >= len(names):
+            raise FddkitError(
+                f"{what} {last} of {name} (image {int(labels.argmax())}) is too large: there are "
+                f"{len(names)} {what}_names, numbered from 0"
+            )
+        return tuple(map(str, names))
+    present = labels.unique()
+    if len(present) <= last:
+        missing = next(i for i, label in enumerate(present.tolist()) if label != i)
+        raise FddkitError(
+            f"{what} {missing} of {name} has no image, though there is a {what} {last}; number "
+            f"without holes, or give {what}_names if it is meant to be empty"
+        )
+    return tuple(map(str, range(last + 1)))
+
+
+def check_per_channel(
+    values: Sequence[float] | None, channels: int, name: str, what: str
+) -> tuple[float, ...]:
+    """Return one number per channel, or say why they do not fit."""
+    if values is None:
+        return (0.5,) * channels
+    values = tuple(map(float, values))
+    lowest = 0 if what == "mean" else 1e-6
+    if len(values) != channels or not all(lowest <= value <= 1 for value in values):
+        raise FddkitError(
+            f"{what}={values} does not fit {name}; give one number per channel ({channels}), "
+            "in units where pixels go from 0 to 1"
+        )
+    return values

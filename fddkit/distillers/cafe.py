@@ -1,0 +1,216 @@
+"""Aligning features layer by layer: CAFE (Wang et al. 2022)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..core.errors import FddkitError
+from ..core.rng import generator
+from ..data.grouped import GroupedDataset
+from ..data.sampling import Sampler
+from ..rules.targets import Segments, Targets
+from ..training.networks import Network, chunk_size, predict
+from ..training.sgd import Student
+from .bilevel import Bilevel
+from .settings import Settings
+from .signals import Statistic, segment_sum
+
+
+@dataclass(frozen=True)
+class CAFESettings(Settings):
+    """CAFE's; a step size of 0.1, halved after 60, 80 and 90 % of the networks.
+
+    Attributes
+    ----------
+    outer : int
+        At most so many steps on the images with one network. The official code has no limit; a
+        network whose accuracy keeps changing would never be left.
+    inner : int
+        At most so many epochs of training after each step, likewise.
+    window : int
+        Accuracies that are looked at.
+    settled, moved : float
+        A network is left when the accuracies after the last ``window`` steps lie within
+        ``settled``; training after a step ends when those after the last ``window`` epochs do not
+        lie within ``moved``.
+    watched : int
+        Real images of each class that an accuracy is taken on.
+    discrimination : float
+        Weight of the cross-entropy of the real images' last features against the classes'
+        synthetic means. It is the same under all rules: the papers do not say how fairness enters.
+    net_lr : float
+        Step size of the training on the synthetic images.
+    net_batch : int
+        Images in a step of it.
+    """
+
+    augment: str = "none"
+    outer: int = 100
+    inner: int = 50
+    window: int = 10
+    settled: float = 0.04
+    moved: float = 0.03
+    watched: int = 128
+    discrimination: float = 0.01
+    net_lr: float = 0.01
+    net_batch: int = 256
+
+    whole: ClassVar[tuple[str, ...]] = (
+        *Settings.whole,
+        *("outer", "inner", "window", "watched", "net_batch"),
+    )
+    positive: ClassVar[tuple[str, ...]] = (
+        *Settings.positive,
+        *("settled", "moved", "discrimination", "net_lr"),
+    )
+
+    def __post_init__(self):
+        """Check every value."""
+        super().__post_init__()
+        if self.network != "convnet":
+            raise FddkitError(
+                f"cafe reads the layers of a convnet, not of network={self.network!r}; leave it"
+            )
+
+    def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
+        """See `Settings.derive`."""
+        return {"iterations": 2000, "lr": 0.1}
+
+
+class CAFE(Bilevel):
+    """The mean features of every layer, and how well classes are told apart by the last."""
+
+    title = "features of all layers, beside a discrimination loss (Wang et al. 2022)"
+    presets: ClassVar = {
+        "smoke": CAFESettings(
+            iterations=3, batch=32, width=16, outer=3, inner=2, watched=8, encoder="smoke"
+        ),
+        "quick": CAFESettings(
+            iterations=10, batch=64, width=32, outer=10, inner=5, window=5, watched=16, lr=1.0
+        ),
+        "paper": CAFESettings(init="noise", encoder="paper"),
+    }
+
+    def __init__(self, *arguments: object, **options: object):
+        super().__init__(*arguments, **options)
+        self._watch = Sampler(self.train, self.settings.watched, "class")
+        self._window: list[float] = []
+
+    # --- the signal --------------------------------------------------------------------------
+
+    def features(self, net: Network, images: Tensor) -> list[Tensor]:
+        """Return the flattened output of every block's ReLU, and of the last pooling."""
+        found, x = [], images
+        for layer in net.features:
+            x = layer(x)
+            if isinstance(layer, torch.nn.ReLU):
+                found.append(x.flatten(1))
+        return [*found, x.flatten(1)]
+
+    def weights(self, layers: int) -> list[float]:
+        """Return the weight of each layer: 0.1, 0.1, 1 and 2 in the official three blocks.
+
+        The last counts twice: once among the layers and once more for its mean. In a ConvNet of
+        another depth the last ReLU weighs 1 and those before it 0.1.
+        """
+        return [0.1] * (layers - 2) + [1.0, 2.0]
+
+    def statistic(
+        self, net: Network, images: Tensor, target: Tensor, segments: Segments
+    ) -> Statistic:
+        """See `Matching.statistic`: maps are summed chunk by chunk; of the last ones are rows."""
+        total, last, size = 0.0, [], chunk_size(net, images.shape[1:])
+        for part, s, w in zip(
+            images.split(size),
+            segments.segment.split(size),
+            segments.weight.split(size),
+            strict=True,
+        ):
+            with torch.no_grad():
+                maps = self.features(net, part)
+            total = total + segment_sum(torch.cat(maps, 1), s, w, segments.n)
+            last.append(maps[-1])
+        return Statistic(total, (torch.cat(last), target))
+
+    def synthetic(self, net: Network, images: Tensor, target: Tensor, classes: int) -> Tensor:
+        """See `Matching.synthetic`."""
+        maps = self.features(net, images)
+        return torch.cat(maps, 1).unflatten(0, (classes, -1)).mean(1)
+
+    def distance(self, net: Network, points: Tensor, synthetic: Tensor) -> Tensor:
+        """Return the weighted sum over layers of squared errors (CAFE, Eq. 3)."""
+        none = torch.empty(0, *self.train.shape, device=self.device, dtype=self.dtype)
+        sizes = [layer.shape[1] for layer in self.features(net, none)]
+        parts = (points - synthetic).square().split(sizes, -1)
+        weights = self.weights(len(parts))
+        return sum(w * part.sum(-1) for w, part in zip(weights, parts, strict=True))
+
+    def block(self, net: Network) -> int:
+        """See `Matching.block`: the discrimination loss needs all classes at once."""
+        return self.train.n_classes
+
+    def loss(
+        self, net: Network, goal: Targets, synthetic: Tensor, rows: tuple[Tensor, ...]
+    ) -> Tensor:
+        """Return the matching loss and the discrimination loss (CAFE, Eq. 5 and 6)."""
+        features, target = rows
+        logits = features @ synthetic[:, -features.shape[1] :].T
+        apart = F.cross_entropy(logits, target, reduction="sum")
+        return self.mismatch(net, goal, synthetic) + self.settings.discrimination * apart
+
+    # --- the two levels ----------------------------------------------------------------------
+
+    def rate(self, step: int) -> float:
+        """See `Matching.rate`."""
+        done = step // self.per_network / self.settings.iterations
+        return self.settings.lr * 0.5 ** sum(done >= at for at in (0.6, 0.8, 0.9))
+
+    def settled(self, step: int) -> bool:
+        """See `Bilevel.settled`: its accuracy no longer changes."""
+        c = self.settings
+        # never changed in place: a checkpoint may hold the one before
+        window = [*self._window, self._accuracy(step, 0)][-c.window :]
+        self._window = window[1:] if len(window) == c.window else window
+        return len(window) == c.window and max(window) - min(window) < c.settled
+
+    def train_network(self, student: Student, images: Tensor, step: int) -> None:
+        """See `Bilevel.train_network`: on the synthetic images, until its accuracy has moved."""
+        c, inner = self.settings, []
+        labels = torch.arange(len(images), device=self.device) // self.ipc
+        chance = generator(self.seed, "train", step)
+        for epoch in range(c.inner):
+            student.epoch(images, labels, c.net_batch, self.stages, chance)
+            inner = [*inner, self._accuracy(step, epoch + 1)][-c.window :]
+            if len(inner) == c.window and max(inner) - min(inner) > c.moved:
+                break
+
+    def leave(self, images: Tensor) -> None:
+        """See `Bilevel.leave`: accuracies are compared with those of the same network."""
+        self._window = []
+
+    def fewest(self, step: int) -> int:
+        """See `Matching.fewest`: one with each network that was left, and all with this one."""
+        return sum(divmod(step, self.per_network))
+
+    def _accuracy(self, step: int, epoch: int) -> float:
+        """Return the share of freshly drawn real images that the network knows."""
+        index = self._watch.draw(generator(self.seed, "watched", step, epoch)).index
+        index = index.to(self.device)
+        seen = self.train.normalise(index).to(self.dtype)
+        found = predict(self.network(step), seen) == self.train.target[index]
+        return found.double().mean().item()
+
+    def state(self) -> dict[str, Tensor]:
+        """See `Matching.state`."""
+        return {"window": torch.tensor(self._window, dtype=torch.float64), **super().state()}
+
+    def load(self, state: dict[str, Tensor], step: int) -> None:
+        """See `Matching.load`."""
+        super().load(state, step)
+        window = state["window"]
+        if window.ndim != 1 or len(window) >= self.settings.window:
+            raise ValueError(f"its window has the shape {list(window.shape)}")
+        self._window = window.tolist()

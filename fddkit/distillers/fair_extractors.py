@@ -1,0 +1,147 @@
+"""Fair feature extractors: networks trained on the real set, every group as often as any other.
+
+Intervention RF of COBRA's appendix N, which only names a "fair feature extractor before"
+distillation. This is the plainest of its kind: training on class- and group-balanced batches.
+"""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector
+
+from ..core.cache import artifact, cached, identify
+from ..core.errors import FddkitError
+from ..core.rng import derive, generator
+from ..core.tensors import Array, Kind
+from ..data.grouped import GroupedDataset
+from ..training import augment, networks
+from ..training.sgd import descend
+from .settings import Settings
+
+EXTRACTOR = Kind(
+    "extractor",
+    "a fair extractor",
+    "remove it, and it is trained anew",
+    {"weights": Array(("float32",), ("parameters",))},
+    {"identity": dict},
+)
+BATCH, LR, MOMENTUM, DECAY = 256, 0.01, 0.9, 5e-4
+#: Preset -> steps of each network (our choice; nothing is published).
+STEPS = {"smoke": 20, "quick": 200, "paper": 5000}
+
+
+def balanced(train: GroupedDataset, size: int, generator: torch.Generator) -> Tensor:
+    """Draw images so that every class, and within it every group it has, is equally likely.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set.
+    size : int
+        How many; an image may come twice.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    Tensor
+        int64 [size] on the CPU.
+    """
+    counts = train.counts().cpu().double()
+    groups = (counts > 0).sum(1, keepdim=True)
+    cell = train.target.cpu() * train.n_groups + train.group.cpu()
+    share = torch.where(counts > 0, 1 / (counts * groups).clamp(min=1), 0)
+    return torch.multinomial(share.flatten()[cell], size, replacement=True, generator=generator)
+
+
+def fair_extractors(
+    train: GroupedDataset,
+    settings: Settings,
+    seed: int,
+    *,
+    cache: str | os.PathLike | None = None,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> tuple[list[Tensor], dict[str, str]]:
+    """Train a pool of networks on balanced batches, or find them trained.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set.
+    settings : Settings
+        Of the distillation: ``network``, ``width``, ``depth``, ``augment``, ``extractors`` and
+        ``extractor_steps``.
+    seed : int
+        Of weights, batches and augmentations.
+    cache : path-like, optional
+        Folder of the weights, one file a network, see `fddkit.core.cache`; an interrupted pool goes
+        on with the network that it was at.
+    device : torch.device or str
+        Where to train.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    weights : list of Tensor
+        The flat weights of each network, float32 [P] on the CPU.
+    seals : dict of str to str
+        Name and sha256 of each file.
+
+    Raises
+    ------
+    FddkitError
+        If a loss is no longer finite.
+    """
+    from tqdm.auto import tqdm
+
+    c, found, seals = settings, [], {}
+    size = networks.own_size(c.network, c.width, c.depth)
+    like = networks.build(c.network, train.shape, train.n_classes, 0, *size)
+    sizes = {"parameters": sum(p.numel() for p in like.parameters())}
+    with tqdm(total=c.extractors, desc="fair extractors", disable=not progress) as bar:
+        for k in range(c.extractors):
+            given = {
+                "fingerprint": train.fingerprint(),
+                "normalise": [list(train.mean), list(train.std), train.whitening is not None],
+                "settings": [c.network, *size, c.augment, c.extractor_steps],
+                "seed": seed,
+                "extractor": k,
+            }
+            identity = identify(__name__, device, given)
+            path = artifact(cache, "extractor", identity)
+            train_one = partial(_train, train, c, seed, k, device)
+            tensors, seals[path.name] = cached(path, EXTRACTOR, identity, train_one, sizes)
+            found.append(tensors["weights"])
+            bar.update()
+    return found, seals
+
+
+def _train(
+    train: GroupedDataset,
+    settings: Settings,
+    seed: int,
+    k: int,
+    device: torch.device | str,
+    _: Path,
+) -> dict[str, Tensor]:
+    """Train one extractor; it takes a minute at most, so that no checkpoint is kept."""
+    c, data = settings, train.to(device)
+    size = networks.own_size(c.network, c.width, c.depth)
+    start = derive(seed, "extractor", k)
+    net = networks.build(c.network, train.shape, train.n_classes, start, *size).to(device)
+    chance = generator(seed, "extractor batches", k)
+    optimiser = torch.optim.SGD(net.parameters(), LR, MOMENTUM, weight_decay=DECAY)
+    for _ in range(c.extractor_steps):
+        index = balanced(train, BATCH, chance).to(device)
+        seen = augment.vary(data.normalise(index), augment.stages(c.augment), chance)
+        loss = descend(net, optimiser, seen, data.target[index])
+    if not loss < float("inf"):
+        raise FddkitError(
+            f"fair extractor {k} diverged; give fewer extractor_steps or a narrower network"
+        )
+    return {"weights": parameters_to_vector(net.parameters()).detach().cpu()}

@@ -1,0 +1,166 @@
+"""The hyper-parameters that every distiller has; a distiller adds its own by inheritance."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from ..core.errors import FddkitError, unknown
+from ..data.grouped import GroupedDataset
+from ..data.sampling import GROUP_BATCH, SAMPLING
+from ..rules import density, encoder
+from ..training import augment
+from ..training.networks import NETWORKS
+
+INITS = ("real", "noise", "hybrid")
+NORMALISE = ("none", "groups")
+EXTRACTORS = ("random", "fair")
+ENCODERS = tuple(encoder.PRESETS)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a set is distilled; every field can be overridden by name.
+
+    Attributes
+    ----------
+    iterations : int or None
+        Networks that the images are matched on, one after the other (DM, MTT: one step on the
+        images each); ``None`` leaves it to the method.
+    batch : int
+        Real images per class and step.
+    lr : float or None
+        Step size on the images; ``None`` takes the method's own.
+    momentum : float
+        Of the stochastic gradient descent on the images.
+    sampling : {"class", "group"}
+        How real batches are drawn, see `fddkit.data.sampling.Sampler`.
+    group_batch : {"share", "whole"}
+        How many images ``group`` sampling draws from each group: an equal share of ``batch``, or
+        ``batch`` itself.
+    normalise : {"none", "groups"}
+        ``groups`` divides a sum over groups (the ``fairdd`` rules) by their number.
+    init : {"real", "noise", "hybrid"}
+        What the synthetic images start from: random real images, standard normal noise, or real
+        for the first half of each class (rounded up) and noise for the rest (FairDD's ablation
+        names a hybrid without saying which).
+    augment : str
+        Differentiable siamese augmentation: families joined by ``_``, one of which is drawn
+        (joined by ``+`` they are all applied), or ``"none"``; ``"auto"`` takes all six, without
+        ``flip`` on digits.
+    network : str
+        The architecture that sees the images.
+    width, depth : int
+        Of the ConvNet.
+    extractor : {"random", "fair"}
+        What the networks start from: random weights, or an extractor trained group-balanced on the
+        real set (intervention RF of COBRA's appendix N, see `fddkit.distillers.fair_extractors`).
+    extractors, extractor_steps : int
+        How many of those there are, taken in turns, and the steps that each is trained.
+    kde_form, kde_over, kde_sigma2, kde_temperature
+        Of the ``kde`` rule, see `fddkit.rules.density.kde_log_weights`; the defaults are the
+        paper's.
+    encoder : str
+        Preset of the ``kde`` rule's encoder, see `fddkit.rules.encoder`.
+    """
+
+    iterations: int | None = None
+    batch: int = 256
+    lr: float | None = None
+    momentum: float = 0.5
+    sampling: str = "class"
+    group_batch: str = "share"
+    normalise: str = "none"
+    init: str = "real"
+    augment: str = "auto"
+    network: str = "convnet"
+    width: int = 128
+    depth: int = 3
+    extractor: str = "random"
+    extractors: int = 5
+    extractor_steps: int = 200
+    kde_form: str = "softmax"
+    kde_over: str = "dataset"
+    kde_sigma2: float = 0.1
+    kde_temperature: float = 0.1
+    encoder: str = "quick"
+
+    whole: ClassVar[tuple[str, ...]] = (
+        *("iterations", "batch", "width", "depth", "extractors", "extractor_steps"),
+    )
+    positive: ClassVar[tuple[str, ...]] = ("lr", "kde_sigma2", "kde_temperature")
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {
+        "sampling": SAMPLING,
+        "group_batch": GROUP_BATCH,
+        "normalise": NORMALISE,
+        "init": INITS,
+        "network": tuple(NETWORKS),
+        "extractor": EXTRACTORS,
+        "kde_form": density.FORMS,
+        "kde_over": density.OVER,
+        "encoder": ENCODERS,
+    }
+
+    def __post_init__(self):
+        """Check every value; a subclass adds names to `whole`, `positive` and `choices`."""
+        for name in self._given(self.whole):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise FddkitError(f"{name}={value!r} is not a positive integer; give at least 1")
+        for name in self._given(self.positive):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not 0 < value < float("inf"):
+                what = "step size" if name.startswith("lr") else "number"
+                raise FddkitError(f"{name}={value!r} is not a positive {what}; give one")
+        if not 0 <= self.momentum < 1:
+            raise FddkitError(f"momentum={self.momentum!r} is outside [0, 1); DM's own is 0.5")
+        for name in self._given(self.choices):
+            if getattr(self, name) not in self.choices[name]:
+                raise unknown(f"value of {name}", getattr(self, name), self.choices[name])
+        if self.augment != "auto":
+            augment.stages(self.augment)
+
+    def _given(self, names: Iterable[str]) -> list[str]:
+        """Return the names of what has a value; None stands where a default waits for `resolve`."""
+        waits = {name for name, f in self.__dataclass_fields__.items() if f.default is None}
+        return [n for n in names if getattr(self, n) is not None or n not in waits]
+
+    def resolve(self, ipc: int, train: GroupedDataset) -> "Settings":
+        """Return the settings with what depends on the run filled in.
+
+        Parameters
+        ----------
+        ipc : int
+            Images per class.
+        train : GroupedDataset
+            The real set.
+
+        Returns
+        -------
+        Settings
+            Without ``None`` or ``"auto"``.
+        """
+        found = self.derive(ipc, train)
+        changed = {name: value for name, value in found.items() if getattr(self, name) is None}
+        strategy = self.augment
+        if strategy == "auto":
+            # a mirrored digit is no longer that digit (README of the official DSA code)
+            digits = train.name.startswith(("digits", "cmnist"))
+            strategy = "_".join(f for f in augment.FAMILIES if not (digits and f == "flip"))
+        return replace(self, **changed, augment=strategy)
+
+    def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
+        """Return, for each field that may be None, what it then is.
+
+        Parameters
+        ----------
+        ipc : int
+            Images per class.
+        train : GroupedDataset
+            The real set.
+
+        Returns
+        -------
+        dict
+            The same keys whatever is None.
+        """
+        raise NotImplementedError

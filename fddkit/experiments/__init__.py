@@ -1,0 +1,26 @@
+"""Runs that are kept: notebooks, sweeps, every method under every rule, the page of all runs.
+
+Names and parameters come in; folders come out that say what they hold.
+"""
+
+from .runs import Run, run
+from .sweeps import sweep
+from .this_run import Current, current, parameters
+
+__all__ = [
+    "Current",
+    "Run",
+    "checking",
+    "current",
+    "factorial",
+    "matrix",
+    "notebooks",
+    "papers",
+    "parameters",
+    "records",
+    "report_page",
+    "run",
+    "runs",
+    "sweep",
+    "sweeps",
+]

@@ -1,0 +1,216 @@
+"""The numbers that the papers print, cell by cell, to hold one's own against.
+
+2,684 cells from the tables of three papers, with these columns:
+
+==============  ==================================================================================
+``paper``       ``fairdd``, ``cobra`` or ``kde``: who printed the number
+``table``       the table there, e.g. ``T1``
+``dataset``     e.g. ``cmnist-fg``; where fddkit has the data set, the name is that of `fddkit.load`
+``distiller``   ``dm``, ``dc``, ``idc``, ``dream``, ``cafe``, ``mtt``, ``dsa``; or the baselines
+                ``random`` (real images drawn at random) and ``whole`` (the whole set)
+``fairness``    the rule: ``vanilla``, ``fairdd``, ``fairdd-inverse``, ``cobra``, ``kde``, or
+                another remedy (``rf``, ``mf``, ``df``, ``dfa``, ``selecmix``); empty for the
+                baselines
+``ipc``         images per class; missing where the table has none (``whole``, timings)
+``architecture``  trained on the set: ``convnet``, ``alexnet``, ``vgg11``, ``resnet18``, ``vit1`` to
+                ``vit3``, or ``mean`` over several
+``condition``   what else differs from the main protocol, ``name=value`` joined by ``;``, e.g.
+                ``br=0.95`` or ``gap=1;skew=0.80``; empty for the main protocol
+``metric``      ``acc``, ``deo_m``, ``deo_a`` (percent; COBRA calls the latter EOD), ``time_ms``,
+                ``time_min``, ``memory_mb``, ``slowdown``, ``maxres_mean``, ``maxres_worst``
+``mean``        the number
+``std``         what is printed after the plus-minus sign; missing where nothing is
+``seeds``       runs behind it; missing where the paper does not say
+==============  ==================================================================================
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import FddkitError, unknown
+from ..evaluation.report import FairnessReport
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAPERS = ("fairdd", "cobra", "kde")
+_TEXT = (
+    *("paper", "table", "dataset", "distiller", "fairness"),
+    *("architecture", "condition", "metric"),
+)
+
+
+def published(
+    dataset: str | Iterable[str] | None = None,
+    distiller: str | Iterable[str] | None = None,
+    fairness: str | Iterable[str] | None = None,
+    ipc: int | Iterable[int] | None = None,
+    architecture: str | Iterable[str] | None = None,
+    metric: str | Iterable[str] | None = None,
+    paper: str | Iterable[str] | None = None,
+) -> "pd.DataFrame":
+    """Return the published cells that fit every filter.
+
+    Parameters
+    ----------
+    dataset, distiller, fairness, architecture, metric, paper : str or iterable of str, optional
+        Values of the column (see the module's text); ``fairness=""`` is for the baselines, which
+        have no rule. Whatever is left out is not filtered.
+    ipc : int or iterable of int, optional
+        Images per class.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a cell; ``ipc`` and ``seeds`` are Int64 with missing values, ``mean`` and ``std``
+        float64 (percent for ``acc``, ``deo_m`` and ``deo_a``). Empty where values that each occur
+        never occur together.
+
+    Raises
+    ------
+    FddkitError
+        For a value that occurs nowhere in its column.
+
+    Examples
+    --------
+    >>> published("cmnist-fg", distiller="dm", ipc=10, metric="deo_m", paper="fairdd")
+    """
+    import pandas as pd
+
+    folder = Path(__file__).parent / "published"
+    kinds = {**dict.fromkeys(_TEXT, "str"), "ipc": "Int64", "seeds": "Int64"}
+    kinds |= {"mean": "float64", "std": "float64"}
+    missing = {name: [""] for name in ("ipc", "seeds", "mean", "std")}
+    cells = pd.concat(
+        [
+            pd.read_csv(
+                folder / f"{name}.csv", dtype=kinds, keep_default_na=False, na_values=missing
+            )
+            for name in PAPERS
+        ],
+        ignore_index=True,
+    )
+    filters = {
+        "dataset": dataset,
+        "distiller": distiller,
+        "fairness": fairness,
+        "ipc": ipc,
+        "architecture": architecture,
+        "metric": metric,
+        "paper": paper,
+    }
+    keep = pd.Series(True, index=cells.index)
+    for name, wanted in filters.items():
+        if wanted is not None:
+            keep &= cells[name].isin(_known(name, wanted, cells[name])).astype(bool)
+    return cells[keep].reset_index(drop=True)
+
+
+def beside(
+    named: Mapping[str, FairnessReport], dataset: str, ipc: int, distiller: str = "dm"
+) -> "pd.DataFrame":
+    """Return one's own numbers beside the published ones of the main protocol (ConvNet).
+
+    Parameters
+    ----------
+    named : mapping of str to FairnessReport
+        Rules of the distiller, or the baselines ``"whole"`` and ``"random"``.
+    dataset, ipc, distiller : str, int, str
+        What was distilled.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a name, percent; columns are (metric, source), the sources ``here``, ``fairdd``,
+        ``cobra`` and ``kde`` as far as they print the cell. NaN where one does not.
+    """
+    import pandas as pd
+
+    cells = published(architecture="convnet")
+    cells = cells[(cells["dataset"] == dataset) & (cells["condition"] == "")]
+    metrics = {"accuracy": "acc", "deo_m": "deo_m", "deo_a": "deo_a"}
+    rows = {}
+    for name, report in named.items():
+        if name in ("whole", "random"):
+            own = cells[cells["distiller"] == name]
+        else:
+            own = cells[(cells["distiller"] == distiller) & (cells["fairness"] == name)]
+        own = own if name == "whole" else own[own["ipc"] == ipc]
+        rows[name] = {
+            (metric, paper): mean
+            for metric, printed in metrics.items()
+            for paper, mean in [
+                ("here", getattr(report, metric).mean),
+                *own[own["metric"] == printed].groupby("paper")["mean"].first().items(),
+            ]
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    order = ["here", *PAPERS]
+    return table[
+        sorted(table.columns, key=lambda c: (list(metrics).index(c[0]), order.index(c[1])))
+    ]
+
+
+def costs() -> "pd.DataFrame":
+    """Return what the papers print of the cost of their rules, relative to vanilla.
+
+    FairDD's Tables 9 (C-MNIST, minutes of a whole run against the number of groups) and 10 (other
+    sets and resolutions), COBRA's 13 (C-FMNIST, ms of an iteration on an H100 against the number
+    of groups) and 14 (other sets); memory in MiB. Where a table prints no number for vanilla there
+    is no ratio, and the cell is left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns method, rule, groups, metric (``time`` or ``memory``), ratio, value, source,
+        dataset and side (pixels; missing where the table does not vary it).
+    """
+    import pandas as pd
+
+    rows = []
+    for paper, name, table, metrics in (
+        ("fairdd", "FairDD", "T9", {"time_min": "time", "memory_mb": "memory"}),
+        ("fairdd", "FairDD", "T10", {"time_min": "time", "memory_mb": "memory"}),
+        ("cobra", "COBRA", "T13", {"time_ms": "time", "memory_mb": "memory"}),
+        ("cobra", "COBRA", "T14", {"time_ms": "time", "memory_mb": "memory"}),
+    ):
+        cells = published(paper=paper)
+        cells = cells[(cells["table"] == table) & cells["metric"].isin(metrics)]
+        told = [dict(x.split("=") for x in c.split(";") if x) for c in cells["condition"]]
+        cells = cells.assign(
+            side=[one.get("resolution") for one in told], groups=[one.get("groups") for one in told]
+        )
+        same = ["dataset", "distiller", "metric", "side"]
+        vanilla = cells[cells["fairness"] == "vanilla"][[*same, "mean"]]
+        rules = cells[cells["fairness"] != "vanilla"]
+        paired = rules.merge(vanilla, on=same, suffixes=("", "_vanilla"))
+        for one in paired.itertuples():
+            rows.append(
+                {
+                    "method": one.distiller,
+                    "rule": one.fairness,
+                    "groups": int(one.groups),
+                    "metric": metrics[one.metric],
+                    "ratio": one.mean / one.mean_vanilla,
+                    "value": one.mean,
+                    "source": f"{name} {table}",
+                    "dataset": one.dataset,
+                    "side": one.side,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _known(column: str, wanted: Any, values: "pd.Series") -> list:
+    """Return the values to look for, all of which occur."""
+    several = isinstance(wanted, Iterable) and not isinstance(wanted, str)
+    found = list(values.dropna().unique())
+    for value in (wanted := list(wanted) if several else [wanted]):
+        if value not in found:
+            if column == "ipc":
+                shown = ", ".join(str(n) for n in sorted(found))
+                raise FddkitError(f"no paper prints ipc={value}; there are {shown}")
+            raise unknown(f"published {column}", value, sorted(filter(None, found)))
+    return wanted

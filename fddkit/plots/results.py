@@ -1,0 +1,270 @@
+"""Figures of what networks do: accuracy, fairness, rates by group, losses."""
+
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from torch import Tensor
+
+from ..data.grouped import GroupedDataset
+from ..evaluation.report import FairnessReport
+from .style import WIDTH, Figure, colour, new, styled
+
+
+@styled
+def group_table(data: GroupedDataset, title: str = "") -> Figure:
+    """Show how many images each class and group has.
+
+    Parameters
+    ----------
+    data : GroupedDataset
+        Any set.
+    title : str
+        What is seen.
+
+    Returns
+    -------
+    Figure
+        The diagonal is the bias.
+    """
+    counts = data.counts().cpu().numpy()
+    share = counts / counts.sum(1, keepdims=True).clip(1)
+    figure = new(min(WIDTH, 1.4 + 0.42 * data.n_groups), 0.9 + 0.22 * data.n_classes)
+    ax = figure.subplots()
+    sns.heatmap(
+        share,
+        ax=ax,
+        annot=counts,
+        fmt="d",
+        annot_kws={"size": 6},
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        linewidths=0.5,
+        cbar_kws={"label": "share of the class"},
+        xticklabels=data.group_names,
+        yticklabels=data.target_names,
+    )
+    ax.set(xlabel="group (PA)", ylabel="class (TA)", title=title or f"{data.name}: images")
+    ax.tick_params(length=0)
+    ax.tick_params(axis="x", rotation=45)
+    return figure
+
+
+@styled
+def rates(named: Mapping[str, FairnessReport]) -> Figure:
+    """Show the true-positive rate of each class and group, one heat map a report.
+
+    Parameters
+    ----------
+    named : mapping of str to FairnessReport
+        Titles and reports of the same classes and groups.
+
+    Returns
+    -------
+    Figure
+        A fair model has rows of one colour; cells without a test image stay blank.
+    """
+    first = next(iter(named.values()))
+    groups, classes = first.group_tpr.mean.shape
+    columns = min(len(named), 3)
+    lines = -(-len(named) // columns)
+    figure = new(WIDTH, lines * (0.75 + 0.18 * classes))
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for ax, (title, report) in zip(axes, named.items(), strict=False):
+        sns.heatmap(
+            report.group_tpr.mean.T,
+            ax=ax,
+            vmin=0,
+            vmax=100,
+            cmap="viridis",
+            cbar=False,
+            linewidths=0.3,
+            xticklabels=first.config.get("group_names", range(groups)),
+            yticklabels=first.config.get("target_names", range(classes)),
+        )
+        told = f"DEO_M {report.deo_m.mean:.1f} (floor {report.deo_m.noise_floor:.1f})"
+        ax.set_title(f"{title}:{' ' if len(title) < 16 else chr(10)}{told}")
+        ax.tick_params(length=0)
+        ax.tick_params(axis="x", rotation=60)
+        ax.tick_params(axis="y", rotation=0)
+    for above, ax in enumerate(axes[len(named) :], len(named) - columns):
+        ax.set_visible(False)
+        axes[above].tick_params(labelbottom=True)  # nothing below carries its labels
+    figure.supxlabel("group (PA)", fontsize=8)
+    figure.supylabel("class (TA)", fontsize=8)
+    figure.colorbar(
+        axes[0].collections[0], ax=list(axes), label="true-positive rate (%)", shrink=0.8
+    )
+    return figure
+
+
+@styled
+def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
+    """Show matching losses over the iterations, each divided by its first value.
+
+    Rules sum over different numbers of targets, so only the course of a loss can be compared.
+
+    Parameters
+    ----------
+    named : mapping of str to Tensor
+        Title and losses [iterations].
+    window : int
+        Iterations of the running mean (every iteration has a network of its own).
+
+    Returns
+    -------
+    Figure
+    """
+    figure = new(3.4, 2.3)
+    ax = figure.subplots()
+    for title, loss in named.items():
+        values = np.asarray(loss, dtype=float)
+        size = max(1, min(window, len(values) // 4))
+        smooth = np.convolve(values, np.full(size, 1 / size), mode="valid")
+        iterations = np.arange(len(smooth)) + size
+        ax.plot(iterations, smooth / smooth[0], label=title, color=colour(title))
+    ax.set(
+        xlabel="iteration",
+        ylabel="matching loss / its start",
+        title=f"Matching loss (running mean of {size})",
+    )
+    ax.legend(frameon=False, loc="best")
+    return figure
+
+
+@styled
+def comparison(named: Mapping[str, FairnessReport]) -> Figure:
+    """Show accuracy, DEO_M and DEO_A of several sets, each with its interval and noise floor.
+
+    Parameters
+    ----------
+    named : mapping of str to FairnessReport
+        Titles and reports.
+
+    Returns
+    -------
+    Figure
+        Points are means, bars 95% intervals, a grey tick is what an exactly fair model would
+        show; hollow points are the counterfactual test (every test image in every group).
+    """
+    figure = new(WIDTH, 0.8 + 0.32 * len(named))
+    axes = figure.subplots(1, 3, sharey=True)
+    titles = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
+    for ax, (metric, title) in zip(axes, titles.items(), strict=True):
+        for y, (name, report) in enumerate(named.items()):
+            for one, shift, face in (
+                (report, -0.13, colour(name)),
+                (report.counterfactual, 0.17, "white"),
+            ):
+                if one is None:
+                    continue
+                summary = getattr(one, metric)
+                low, high = np.nan_to_num(summary.ci95, nan=summary.mean)
+                ax.plot([low, high], [y + shift] * 2, color=colour(name), linewidth=1.5)
+                ax.plot(
+                    summary.mean, y + shift, "o", ms=4.5, color=colour(name), markerfacecolor=face
+                )
+                if metric != "accuracy":
+                    ax.plot(summary.noise_floor, y + shift, "|", ms=8, mew=1.5, color="0.5")
+        ax.set(xlabel="%", xlim=(-3, 103), title=title)
+        ax.set_yticks(range(len(named)), list(named))
+        ax.grid(axis="x", color="0.9", linewidth=0.6)
+        ax.tick_params(axis="y", length=0)
+    axes[0].invert_yaxis()
+    handles = [
+        mpl.lines.Line2D([], [], marker="o", ls="", ms=4.5, color="0.3", label="balanced test"),
+        mpl.lines.Line2D(
+            [], [], marker="|", ls="", ms=8, mew=1.5, color="0.5", label="noise floor"
+        ),
+    ]
+    if any(report.counterfactual for report in named.values()):
+        handles.insert(
+            1,
+            mpl.lines.Line2D(
+                [], [], marker="o", ls="", ms=4.5, mfc="white", color="0.3", label="counterfactual"
+            ),
+        )
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure
+
+
+@styled
+def curve(
+    points: Mapping[str, Mapping[float, FairnessReport]], xlabel: str, metric: str = "deo_m"
+) -> Figure:
+    """Show a metric against a condition, such as BR, one line a method.
+
+    Parameters
+    ----------
+    points : mapping of str to mapping of float to FairnessReport
+        Title, then condition and report.
+    xlabel : str
+        What the condition is.
+    metric : {"accuracy", "deo_m", "deo_a"}
+        What is shown.
+
+    Returns
+    -------
+    Figure
+        Bands are 95% intervals, dotted lines noise floors.
+    """
+    figure = new(3.4, 2.4)
+    ax = figure.subplots()
+    for title, series in points.items():
+        x = sorted(series)
+        summary = [getattr(series[v], metric) for v in x]
+        ax.plot(x, [s.mean for s in summary], "o-", ms=3.5, label=title, color=colour(title))
+        low, high = np.array([s.ci95 for s in summary]).T
+        ax.fill_between(x, low, high, color=colour(title), alpha=0.15, linewidth=0)
+        if metric != "accuracy":
+            ax.plot(x, [s.noise_floor for s in summary], ":", lw=0.9, color=colour(title))
+    label = {"accuracy": "accuracy (%)"}.get(metric, metric.upper() + " (%)")
+    measured = sorted({x for series in points.values() for x in series})
+    if len(measured) <= 8:
+        ax.set_xticks(measured, [f"{x:g}" for x in measured])
+    title = f"{label.removesuffix(' (%)')} against {xlabel}"
+    ax.set(xlabel=xlabel, ylabel=label, ylim=(-3, 103), title=title)
+    ax.legend(frameon=False)
+    return figure
+
+
+@styled
+def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figure:
+    """Show accuracy against unfairness, a point a run.
+
+    Parameters
+    ----------
+    named : mapping of str to FairnessReport
+        Titles and reports; shown on the counterfactual test where there is one.
+    metric : {"deo_m", "deo_a"}
+        Which unfairness.
+
+    Returns
+    -------
+    Figure
+        The best corner is the lower right. Bars are 95% intervals; a grey tick below a point is its
+        own noise floor: a bar that reaches down to it cannot be told from a fair model.
+    """
+    figure = new(3.4, 2.9)
+    ax = figure.subplots()
+    for name, report in named.items():
+        used = report.counterfactual or report
+        x, y = used.accuracy, getattr(used, metric)
+        for summary, horizontal in ((x, True), (y, False)):
+            low, high = np.nan_to_num(summary.ci95, nan=summary.mean)
+            ends = ([low, high], [y.mean] * 2) if horizontal else ([x.mean] * 2, [low, high])
+            ax.plot(*ends, color=colour(name), lw=1, alpha=0.5)
+        ax.plot(x.mean, y.mean, "o", ms=5, color=colour(name), label=name)
+        ax.plot(x.mean, y.noise_floor, "_", ms=12, mew=1.5, color="0.5")
+    title = metric.upper()
+    ax.set(
+        xlabel="accuracy (%)",
+        ylabel=f"{title} (%)",
+        xlim=(-3, 103),
+        ylim=(-3, 103),
+        title=f"{title} against accuracy (grey: noise floor)",
+    )
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1)
+    return figure

@@ -1,0 +1,313 @@
+"""The contrastive encoder in whose space the ``kde`` rule estimates density."""
+
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from ..core.cache import artifact, cached, identify, resumed
+from ..core.errors import FddkitError, unknown
+from ..core.rng import generator
+from ..core.tensors import Array, Kind, write_tensors
+from ..core.versions import choose_device
+from ..data.grouped import GroupedDataset
+from ..training.networks import chunk_size
+from .contrastive import build, gsc_loss
+
+_ADVICE = "remove it, and it is trained anew"
+ENCODER = Kind(
+    "encoder",
+    "the features of an encoder",
+    _ADVICE,
+    {
+        "features": Array(("float32",), ("images", "features")),
+        "losses": Array(("float64",), ("epochs",)),
+    },
+    {"identity": dict},
+)
+BEGUN = Kind(
+    "encoder-part",
+    "a checkpoint of an encoder",
+    _ADVICE,
+    {
+        "net.*": Array(("float32", "int64"), None),
+        "optimiser.*": Array(("float32",), None),
+        "losses": Array(("float64",), ("steps",)),
+    },
+    {"identity": dict},
+)
+OPTIMISERS = ("adam", "sgd")
+_LEAST = 8  # pixels: three strides of two leave one
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How the encoder is trained (SelecMix's settings; the KDE paper gives none).
+
+    Attributes
+    ----------
+    epochs, batch : int
+        Of the training.
+    optimiser : {"adam", "sgd"}
+        What takes the steps.
+    lr, decay, momentum : float
+        Step size, weight decay, and SGD's momentum (Adam has none of that kind).
+    temperature, q : float
+        Of the loss, see `gsc_loss`.
+    width : int
+        Channels of the first of the four stages; ResNet18's own is 64.
+    """
+
+    epochs: int
+    batch: int = 256
+    optimiser: str = "adam"
+    lr: float = 0.01
+    decay: float = 1e-4
+    momentum: float = 0.9
+    temperature: float = 0.2
+    q: float = 0.7
+    width: int = 64
+
+    def __post_init__(self):
+        """Check every value."""
+        for name in ("epochs", "batch", "width"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise FddkitError(f"the encoder's {name}={value!r} is not a positive integer")
+        if self.batch == 1:
+            raise FddkitError(
+                "the encoder's batch=1 leaves nothing to compare with; give 2 or more"
+            )
+        for name in ("lr", "temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise FddkitError(f"the encoder's {name}={getattr(self, name)!r} is not positive")
+        if not 0 < self.q <= 1:
+            raise FddkitError(f"the encoder's q={self.q!r} is outside (0, 1]; SelecMix has 0.7")
+        if not 0 <= self.momentum < 1:
+            raise FddkitError(f"the encoder's momentum={self.momentum!r} is outside [0, 1)")
+        if not 0 <= self.decay < math.inf:
+            raise FddkitError(f"the encoder's decay={self.decay!r} is negative or not finite")
+        if self.optimiser not in OPTIMISERS:
+            raise unknown("optimiser of the encoder", self.optimiser, OPTIMISERS)
+
+
+PRESETS = {
+    "smoke": EncoderSettings(epochs=1, width=4),
+    "quick": EncoderSettings(epochs=10, width=16),
+    "paper": EncoderSettings(epochs=200),
+}
+
+
+def encode(
+    train: GroupedDataset,
+    settings: EncoderSettings,
+    seed: int,
+    *,
+    cache: str | os.PathLike | None = None,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+    checkpoint_seconds: float = 30.0,
+) -> tuple[Tensor, dict[str, str]]:
+    """Train an encoder, or find it trained, and return the features of the whole set.
+
+    While it trains, a checkpoint lies beside the file; an interrupted training goes on from it,
+    in the middle of an epoch too, and ends with the same bits on the same machine. The finished
+    file also holds ``losses``, float64 [epochs], the mean loss of each.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set, of images of at least 8 x 8 pixels; its groups are not looked at.
+    settings : EncoderSettings
+        How to train.
+    seed : int
+        Of weights and order.
+    cache : path-like, optional
+        Folder of the features, see `fddkit.core.cache`.
+    device : torch.device or str, optional
+        Where to compute; by default a GPU where there is one.
+    progress : bool
+        Show a bar.
+    checkpoint_seconds : float
+        Seconds between two checkpoints.
+
+    Returns
+    -------
+    features : Tensor
+        float32 [N, 128] on the CPU, rows of length one.
+    seals : dict of str to str
+        Name and sha256 of the file.
+
+    Raises
+    ------
+    FddkitError
+        If the images are too few or too small, or the loss is no longer finite.
+    """
+    if len(train) < 2 or min(train.shape[1:]) < _LEAST:
+        raise FddkitError(
+            f"the encoder of the kde rule needs two images or more of at least {_LEAST}x{_LEAST} "
+            f"pixels, but this is {train!r}; use a larger set"
+        )
+    device = choose_device(device)
+    given = {
+        "fingerprint": train.fingerprint(),
+        # what the network sees, and the fingerprint of the images does not say
+        "normalise": [list(train.mean), list(train.std), train.whitening is not None],
+        "settings": asdict(settings),
+        "seed": seed,
+    }
+    identity = identify(__name__, device, given)
+
+    def compute(part: Path) -> dict[str, Tensor]:
+        training = _Training(train, settings, seed, device, identity)
+        return training.finish(part, progress, checkpoint_seconds)
+
+    path = artifact(cache, "encoder", identity)
+    sizes = {"images": len(train), "epochs": settings.epochs}
+    tensors, seal = cached(path, ENCODER, identity, compute, sizes)
+    return tensors["features"], {path.name: seal}
+
+
+class _Training:
+    """One training, step by step.
+
+    Between two steps ``net``'s weights, the optimiser, ``buffers`` and ``losses`` agree. The
+    buffers are a copy, for a forward pass changes those of the network, and an interrupt falls
+    into one more often than not.
+    """
+
+    def __init__(
+        self,
+        train: GroupedDataset,
+        settings: EncoderSettings,
+        seed: int,
+        device: torch.device,
+        identity: dict,
+    ):
+        self.settings, self.seed, self.data = settings, seed, train.to(device)
+        self.identity = identity
+        self.net = build(train.shape[0], settings.width, seed).to(device)
+        weights, lr, decay = self.net.parameters(), settings.lr, settings.decay
+        if settings.optimiser == "adam":
+            self.optimiser = torch.optim.Adam(weights, lr, weight_decay=decay)
+        else:
+            self.optimiser = torch.optim.SGD(weights, lr, settings.momentum, weight_decay=decay)
+        # a last image alone has nothing to be compared with, and no variance to normalise by
+        self.per_epoch = len(train) // settings.batch + (len(train) % settings.batch > 1)
+        self.total = self.per_epoch * settings.epochs
+        self.losses: list[float] = []  # of each step
+        self.order = (-1, torch.empty(0))  # the epoch, and its permutation
+        self.updating = False
+        self.keep_buffers()
+
+    def keep_buffers(self) -> None:
+        """Copy the running statistics of batch normalisation."""
+        self.buffers = {name: x.clone() for name, x in self.net.named_buffers()}
+
+    def advance(self) -> None:
+        """Take one step."""
+        c, (epoch, at) = self.settings, divmod(len(self.losses), self.per_epoch)
+        if self.order[0] != epoch:
+            chance = generator(self.seed, "encoder", epoch)
+            self.order = epoch, torch.randperm(len(self.data), generator=chance)
+        rows = self.order[1][at * c.batch : (at + 1) * c.batch].to(self.data.images.device)
+        z = self.net(self.data.normalise(rows))
+        loss = gsc_loss(z, self.data.target[rows], c.temperature, c.q)
+        self.optimiser.zero_grad()
+        loss.backward()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FddkitError(
+                f"the loss of the kde rule's encoder is {value} in epoch {epoch + 1}; "
+                f"choose another encoder preset, or an lr smaller than {c.lr:g}"
+            )
+        self.updating = True
+        self.optimiser.step()
+        self.losses.append(value)
+        self.keep_buffers()
+        self.updating = False
+
+    def finish(self, part: Path, progress: bool, seconds: float) -> dict[str, Tensor]:
+        """Take the steps that are left and return the features and the losses."""
+        resumed(part, BEGUN, self.identity, self.take)
+        self.checkpoint(part)  # a folder that takes no files is told now
+        title, saved = "encoder of the kde rule", time.monotonic()
+        self.net.train()
+        with tqdm(
+            total=self.total, initial=len(self.losses), desc=title, disable=not progress
+        ) as bar:
+            try:
+                while len(self.losses) < self.total:
+                    self.advance()
+                    bar.set_postfix(loss=f"{self.losses[-1]:.4g}", refresh=False)
+                    bar.update()
+                    if time.monotonic() - saved >= seconds:
+                        self.checkpoint(part)
+                        saved = time.monotonic()
+                features = self.features()
+            except KeyboardInterrupt:
+                if not self.updating:  # else some weights are a step ahead: the last one stays
+                    self.checkpoint(part)
+                raise
+        losses = torch.tensor(self.losses, dtype=torch.float64).view(-1, self.per_epoch)
+        return {"features": features, "losses": losses.mean(1)}
+
+    @torch.no_grad()
+    def features(self) -> Tensor:
+        """Return the normalised features of every image, float32 [N, 128] on the CPU."""
+        self.net.eval()
+        device = self.data.images.device
+        parts = torch.arange(len(self.data)).split(chunk_size(self.net, self.data.shape))
+        found = [self.net(self.data.normalise(rows.to(device))) for rows in parts]
+        return F.normalize(torch.cat(found), dim=1).cpu()
+
+    def checkpoint(self, part: Path) -> None:
+        """Write what cannot be derived from the seed, flat by name."""
+        tensors = {f"net.{name}": x for name, x in self.net.named_parameters()}
+        tensors |= {f"net.{name}": x for name, x in self.buffers.items()}
+        for i, own in self.optimiser.state_dict()["state"].items():
+            # an entry without a value (SGD without momentum has one) is made again
+            tensors |= {f"optimiser.{i}.{k}": x for k, x in own.items() if x is not None}
+        tensors["losses"] = torch.tensor(self.losses, dtype=torch.float64)
+        write_tensors(part, BEGUN, tensors, {"identity": self.identity})
+
+    def take(self, tensors: dict[str, Tensor]) -> None:
+        """Take up a checkpoint; ValueError where it is none of this training."""
+        losses = tensors["losses"].tolist()
+        if {name: x.shape for name, x in tensors.items()} != self._shapes(len(losses)):
+            raise ValueError(f"its tensors are not those of this encoder after {len(losses)} steps")
+        state: dict[int, dict] = {}
+        for key in (name for name in tensors if name.startswith("optimiser.")):
+            _, i, name = key.split(".")
+            state.setdefault(int(i), {})[name] = tensors[key]
+        if any(own.get("step", len(losses)) != len(losses) for own in state.values()):
+            raise ValueError(f"its optimiser has not taken {len(losses)} steps")
+        weights = {k.removeprefix("net."): x for k, x in tensors.items() if k.startswith("net.")}
+        self.net.load_state_dict(weights)
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        self.losses = losses
+        self.keep_buffers()
+
+    def _shapes(self, steps: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each tensor of a checkpoint."""
+        if steps > self.total:
+            raise ValueError(f"it has taken {steps} steps of {self.total}")
+        weights = list(self.net.parameters())
+        kept = {"adam": ("step", "exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",)}
+        if self.settings.optimiser == "sgd" and not self.settings.momentum:
+            kept["sgd"] = ()
+        return {
+            **{f"net.{name}": x.shape for name, x in self.net.state_dict().items()},
+            **{
+                f"optimiser.{i}.{name}": () if name == "step" else x.shape
+                for i, x in enumerate(weights)
+                for name in (kept[self.settings.optimiser] if steps else ())
+            },
+            "losses": (steps,),
+        }

@@ -1,0 +1,134 @@
+"""What a person has chosen in the explorer, and how it is written down."""
+
+import shlex
+from dataclasses import asdict, dataclass, replace
+
+from ..core.errors import FddkitError, unknown
+from ..data.catalogue import CATALOGUE
+from ..data.sampling import SAMPLING
+from ..distillers.registry import find
+from ..distillers.start import BASELINES
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One setting of the explorer's controls: enough to repeat what is seen.
+
+    Attributes
+    ----------
+    dataset : str
+        One of `fddkit.data.catalogue`.
+    gap : int or None
+        COBRA's GAP level in place of the set's own groups.
+    br : float
+        Bias ratio; from the balance of the groups to 1.
+    ipc : int
+        Images per class.
+    method, fairness, sampling : str
+        As in `fddkit.distillers.distill`.
+    seed : int
+        Of the data, the distillation and the networks.
+    preset : str
+        As in `fddkit.distillers.distill`.
+
+    Raises
+    ------
+    FddkitError
+        For an unknown name, a rule that the method does not have, or a value out of range.
+    """
+
+    dataset: str = "digits"
+    gap: int | None = None
+    br: float = 0.75
+    ipc: int = 10
+    method: str = "dm"
+    fairness: str = "cobra"
+    sampling: str = "class"
+    seed: int = 0
+    preset: str = "quick"
+
+    def __post_init__(self) -> None:
+        if self.dataset not in CATALOGUE:
+            raise unknown("data set", self.dataset, CATALOGUE)
+        if self.gap not in (None, 0, 1, 2, 3, 4):
+            raise FddkitError(f"gap={self.gap!r} is not a GAP level; give None, 0, 1, 2, 3 or 4")
+        if not self.balance - 1e-9 <= self.br <= 1:
+            raise FddkitError(
+                f"br={self.br} is outside [{self.balance:g}, 1]; give a share between equal groups "
+                f"({self.balance:g}) and one group only (1)"
+            )
+        if self.ipc < 1:
+            raise FddkitError(f"ipc={self.ipc} leaves no image; give at least 1 per class")
+        if not self.baseline:
+            find(self.method, self.fairness)
+        if self.sampling not in SAMPLING:
+            raise unknown("value of sampling", self.sampling, SAMPLING)
+
+    @property
+    def groups(self) -> int:
+        """How many groups the data has."""
+        return CATALOGUE[self.dataset].groups if self.gap is None else 2
+
+    @property
+    def balance(self) -> float:
+        """The smallest bias ratio: all groups are equally large."""
+        return round(1 / self.groups, 4)
+
+    @property
+    def baseline(self) -> bool:
+        """Whether nothing is distilled: ``random`` or ``whole``."""
+        return self.method in BASELINES
+
+    @property
+    def title(self) -> str:
+        """A few words that tell it from others of the same session."""
+        what = self.method if self.baseline else f"{self.fairness} {self.method}"
+        size = "" if self.method == "whole" else f" IPC {self.ipc}"
+        gap = "" if self.gap is None else f" GAP {self.gap}"
+        group = " by group" if self.sampling == "group" and not self.baseline else ""
+        preset = "" if self.preset == "quick" else f" {self.preset}"
+        seed = f" seed {self.seed}" if self.seed else ""
+        return f"{what}{size}{group}{preset}, {self.dataset}{gap} BR {self.br:g}{seed}"
+
+    @property
+    def name(self) -> str:
+        """The same as a file name."""
+        values = asdict(self) | {"gap": "own" if self.gap is None else f"gap{self.gap}"}
+        return "-".join(
+            f"{value:g}" if isinstance(value, float) else str(value) for value in values.values()
+        )
+
+    def with_(self, **changes: object) -> "Choice":
+        """Return another choice; a bias ratio below its balance is raised to it."""
+        br = changes.pop("br", self.br)
+        moved = replace(self, **changes, br=1.0)  # which any groups allow
+        return replace(moved, br=max(br, moved.balance))
+
+    def data(self, root: str) -> dict[str, object]:
+        """Return the arguments of `fddkit.load`."""
+        return {
+            "name": self.dataset,
+            "br": self.br,
+            "gap": self.gap,
+            "seed": self.seed,
+            "root": root,
+        }
+
+    def parameters(self) -> str:
+        """Return the explorer notebook's parameters cell that opens with this choice."""
+        return "".join(f"{name} = {value!r}\n" for name, value in asdict(self).items())
+
+    def command(self, root: str = "data") -> str:
+        """Return the command that distils the same set."""
+        words = ["fddkit", "distill", "--dataset", self.dataset]
+        if CATALOGUE[self.dataset].source is not None:
+            words += ["--root", root]
+        words += ["--br", f"{self.br:g}"]
+        if self.gap is not None:
+            words += ["--gap", str(self.gap)]
+        words += ["--data-seed", str(self.seed), "--method", self.method]
+        if not self.baseline:
+            words += ["--fairness", self.fairness, "--preset", self.preset]
+            words += ["--set", f"sampling={self.sampling}"]
+        words += ["--ipc", str(self.ipc), "--seed", str(self.seed)]
+        return shlex.join([*words, "--out", f"{self.name}.safetensors"])

@@ -1,0 +1,215 @@
+"""What finished runs have found, to be looked up without computing anything."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import FddkitError
+from ..core.reading import FILE_NAME, clip, conform, is_file, read_json
+from ..data.catalogue import CATALOGUE
+from ..evaluation.report import FairnessReport
+from ..experiments.records import Record
+from .choice import Choice
+
+METRICS = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
+
+_DATA = {"dataset": str, "gap": (int, None), "br": float}
+_GIVEN = {
+    "dataset": str,
+    "ipc": int,
+    "rules": [str],
+    "br?": (float, None),
+    "gap?": (int, None),
+    "seed?": int,
+    "preset?": str,
+    "method?": str,
+}
+_NUMBER = {"mean": (float, None), "ci95?": ([(float, None)], None), "noise_floor?": (float, None)}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One result that is on this disk.
+
+    Attributes
+    ----------
+    dataset, method, rule : str
+        What was distilled, and how; ``rule`` is that of a baseline for ``random`` and ``whole``.
+    gap : int or None
+        GAP level.
+    br : float
+        Bias ratio.
+    ipc : int or None
+        Images per class; None for ``whole``.
+    preset : str
+        Of the distillation.
+    numbers : dict
+        ``accuracy``, ``deo_m`` and ``deo_a``, each with ``mean``, ``ci95`` and ``noise_floor`` in
+        percent; of the counterfactual test where there is one.
+    where : Path
+        The file or folder that holds it.
+    out : Path or None
+        The distilled set.
+    """
+
+    dataset: str
+    gap: int | None
+    br: float
+    ipc: int | None
+    method: str
+    rule: str
+    preset: str
+    numbers: dict[str, dict[str, Any]]
+    where: Path
+    out: Path | None = None
+
+    def distance(self, choice: Choice) -> float:
+        """Return how far its BR and IPC are from a choice's: 0 is the same."""
+        ipc = choice.ipc if self.ipc is None else self.ipc
+        larger, smaller = max(ipc, choice.ipc), min(ipc, choice.ipc)
+        return abs(self.br - choice.br) + 0.1 * (larger / smaller - 1)
+
+
+def finished(
+    reports: str | os.PathLike = "reports", told: Callable[[str], object] = lambda _: None
+) -> list[Finished]:
+    """Find what the explorer and the notebooks have left.
+
+    Parameters
+    ----------
+    reports : path-like
+        The folder of all runs.
+    told : callable, optional
+        Called with a sentence for each damaged file, which is passed over.
+
+    Returns
+    -------
+    list of Finished
+    """
+    return [*_explored(Path(reports), told), *_notebooks(Path(reports), told)]
+
+
+def nearest(found: list[Finished], choice: Choice) -> list[Finished]:
+    """Return, for each rule, the result that comes nearest to a choice.
+
+    Parameters
+    ----------
+    found : list of Finished
+        Of `finished`.
+    choice : Choice
+        Its data set, GAP, method and preset have to be the same; baselines go with every method.
+
+    Returns
+    -------
+    list of Finished
+        Of the same BR and IPC, the nearest there are to the choice's: results of different ones
+        are not to be compared.
+    """
+    fits = [
+        one
+        for one in found
+        if (one.dataset, one.gap, one.preset) == (choice.dataset, choice.gap, choice.preset)
+        and one.method in (choice.method, "random", "whole")
+    ]
+    if not fits:
+        return []
+    own = [one for one in fits if one.method == choice.method] or fits
+    best = min(own, key=lambda one: one.distance(choice))
+    same = [one for one in fits if one.br == best.br and one.ipc in (best.ipc, None)]
+    return list({one.rule: one for one in same}.values())
+
+
+def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished]:
+    """Read what the explorer has saved."""
+    for path in sorted(reports.glob("explore/*.json")):
+        try:
+            report = FairnessReport.load(path)
+            made = report.config.get("data")  # of the whole set: only which it is
+            conform(made, {"dataset": _DATA}, "its data set")
+            conform(report.config, {"preset": str}, "its configuration")
+            _whole(made.get("ipc"))
+        except FddkitError as error:
+            told(str(error))
+            continue
+        except ValueError as error:
+            told(f"{path} is no result of the explorer ({clip(error)})")
+            continue
+        data, method = made["dataset"], made.get("method", "whole")
+        out = path.with_name(path.name.rsplit(".x", 1)[0] + ".safetensors")
+        yield Finished(
+            data["dataset"],
+            data["gap"],
+            data["br"],
+            made.get("ipc"),
+            method,
+            made.get("fairness") or method,
+            report.config["preset"],
+            {name: getattr(report.shown, name).to_dict() for name in METRICS},
+            path,
+            out if is_file(out) else None,
+        )
+
+
+def _notebooks(reports: Path, told: Callable[[str], object]) -> Iterator[Finished]:
+    """Read what notebooks that compare rules have handed over."""
+    for path in sorted(reports.glob("*/*/run.json")):
+        folder = path.parent
+        try:
+            run = Record.load(folder)
+            if run.status != "finished" or not (folder / "metrics.json").is_file():
+                continue
+            kept = read_json(folder / "metrics.json")
+        except FddkitError as error:
+            told(str(error))
+            continue
+        given = run.parameters
+        with suppress(ValueError):  # another kind of notebook
+            conform(given, _GIVEN)
+            conform(kept, {"numbers": dict})
+            _whole(given["ipc"])
+            yield from _compared(given, kept["numbers"], folder)
+
+
+def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> Iterator[Finished]:
+    """Return what a notebook has found of each rule."""
+    if given["dataset"] not in CATALOGUE:
+        return
+    br = given.get("br") or CATALOGUE[given["dataset"]].default_br
+    for rule in (*given["rules"], "random", "whole"):
+        both = [
+            {name: numbers.get(f"{rule} {where}{title}") for name, title in METRICS.items()}
+            for where in ("counterfactual ", "")
+        ]
+        whole = [one for one in both if all(_is_number(v) for v in one.values())]
+        if not whole:
+            continue
+        name = f"{rule}-seed{given.get('seed', 0)}.safetensors"
+        out = folder / name if FILE_NAME.fullmatch(name) else None
+        yield Finished(
+            given["dataset"],
+            given.get("gap"),
+            br,
+            None if rule == "whole" else given["ipc"],
+            rule if rule in ("random", "whole") else given.get("method", "dm"),
+            rule,
+            given.get("preset", "quick"),
+            whole[0],
+            folder,
+            out if out and is_file(out) else None,
+        )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        conform(value, _NUMBER)
+    except ValueError:
+        return False
+    return len(value.get("ci95") or (0, 0)) == 2
+
+
+def _whole(ipc: int | None) -> None:
+    if ipc is not None and ipc < 1:
+        raise ValueError(f"its IPC is {ipc}")

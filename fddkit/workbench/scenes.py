@@ -1,0 +1,153 @@
+"""What the explorer's live panels show: any bias ratio at once, painting only what is seen.
+
+The statistic of a group does not depend on how large the group is. So the features of a sample of
+originals, each painted as a member of every group, are computed once; a bias ratio only changes
+the shares, and with them the targets of the rules.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ..data.injection import Canvas
+from ..data.loading import Originals
+from ..theory import GroupStatistics, Signal, aims
+from .choice import Choice
+
+SAMPLE = 40  # originals of each class whose features stand for their groups
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What one choice of data set, bias, BR and IPC looks like.
+
+    Attributes
+    ----------
+    choice : Choice
+        What was asked for.
+    target_names, group_names : tuple of str
+        Names of the C classes and the A groups.
+    counts : Tensor
+        int64 [C, A], the images of each class and group in the whole training set.
+    images, group : Tensor
+        uint8 [C * K, channels, H, W], K random images of each class, and the group of each.
+    stats : GroupStatistics
+        The groups' mean embeddings under one random network.
+    centres : dict of str to Tensor
+        The target of each rule, float64 [C, D], see `fddkit.theory.aims`.
+    """
+
+    choice: Choice
+    target_names: tuple[str, ...]
+    group_names: tuple[str, ...]
+    counts: Tensor
+    images: Tensor
+    group: Tensor
+    stats: GroupStatistics
+    centres: dict[str, Tensor]
+
+
+class Bench:
+    """Makes scenes, and keeps what the next one can use.
+
+    Parameters
+    ----------
+    root : str
+        The folder with the raw data.
+    shown : int
+        At most so many images of each class.
+    """
+
+    def __init__(self, root: str = "data", shown: int = 12):
+        self.root, self.shown = root, shown
+        self._originals: OrderedDict[Hashable, Originals] = OrderedDict()
+        self._canvases: OrderedDict[Hashable, Canvas] = OrderedDict()
+        self._points: OrderedDict[Hashable, Tensor] = OrderedDict()
+
+    def scene(self, choice: Choice) -> Scene:
+        """Return what a choice looks like.
+
+        Parameters
+        ----------
+        choice : Choice
+            Of it the data set, seed, GAP, BR and IPC count.
+
+        Returns
+        -------
+        Scene
+
+        Raises
+        ------
+        FddkitError
+            If the data is not on this disk.
+        """
+        canvas = self.canvas(choice)
+        group = canvas.deal(choice.br)
+        classes, groups = len(canvas.target_names), len(canvas.group_names)
+        cell = canvas.target * groups + group
+        counts = cell.bincount(minlength=classes * groups).view(classes, groups)
+        # always the same originals: what changes while a slider moves is the bias alone
+        index = _first(canvas, min(choice.ipc, self.shown))
+        key = (choice.dataset, choice.seed, choice.gap)
+        points = _kept(self._points, key, 32, lambda: _points(canvas))
+        shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
+        stats = GroupStatistics(torch.where(shares[..., None] > 0, points, 0.0), shares)
+        return Scene(
+            choice,
+            canvas.target_names,
+            canvas.group_names,
+            counts,
+            canvas.paint(index, group[index]),
+            group[index],
+            stats,
+            aims(stats),
+        )
+
+    def canvas(self, choice: Choice) -> Canvas:
+        """Return what the images of a choice are painted on, at any BR."""
+        data = (choice.dataset, choice.seed)
+        key = (*data, choice.gap)
+        if key in self._canvases:
+            self._canvases.move_to_end(key)
+            return self._canvases[key]
+        originals = _kept(self._originals, data, 2, lambda: Originals(*data, self.root))
+        held = set(self._originals)  # a canvas keeps its originals in memory
+        self._canvases = OrderedDict(
+            (k, c) for k, c in self._canvases.items() if (k[0], k[1]) in held
+        )
+        return _kept(self._canvases, key, 12, lambda: originals.canvas(choice.gap))
+
+
+def _kept(store: OrderedDict, key: Hashable, most: int, make: Callable[[], T]) -> T:
+    """Return what is stored, or make it and let go of what was longest not asked for."""
+    if key not in store:
+        store[key] = make()
+        if len(store) > most:
+            store.popitem(last=False)
+    store.move_to_end(key)
+    return store[key]
+
+
+def _first(canvas: Canvas, count: int) -> Tensor:
+    """Return ``count`` random originals of each class, class by class.
+
+    Spread over the deck, so that a bias ratio takes the majority's share of them.
+    """
+    rows = []
+    for own in canvas.deck.rows:
+        at = torch.linspace(0, len(own) - 1, count + 2)[1:-1].round().long()
+        rows.append(own[at])
+    return torch.cat(rows)
+
+
+def _points(canvas: Canvas) -> Tensor:
+    """Return the mean embedding of every group of every class, float64 [C, A, D]."""
+    groups = len(canvas.group_names)
+    index = torch.cat([own[:SAMPLE] for own in canvas.deck.rows]).repeat_interleave(groups)
+    group = torch.arange(groups).repeat(len(index) // groups)
+    return Signal(canvas.painted(group, index), "dm", device="cpu").groups().points

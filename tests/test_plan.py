@@ -1,0 +1,150 @@
+"""The plan of the house: which room may import which, and what a room shows to the others."""
+
+import ast
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import fddkit
+
+PACKAGE = Path(fddkit.__file__).parent
+
+#: Room -> the rooms that it imports, along the way of the data: each is named before.
+PLAN = {
+    "core": "",
+    "data": "core",
+    "training": "core",
+    "rules": "core data training",
+    "distillers": "core data training rules",
+    "evaluation": "core data training distillers",
+    "analysis": "core data training rules distillers",
+    "theory": "core data training rules distillers evaluation",
+    "experiments": "core data rules distillers evaluation analysis",
+    "plots": "core data evaluation analysis theory",
+    "workbench": "core data distillers evaluation theory experiments",
+    "widgets": "core data rules distillers evaluation analysis theory plots workbench",
+    "cli": "core data training rules distillers evaluation analysis experiments",
+}
+MOST_LINES, MOST_OF_A_FUNCTION = 300, 60  # docstrings of functions apart
+#: What is longer, and why.
+LONGER: dict[str, str] = {
+    "analysis.coverage": "to be split",
+    "cli.arguments": "to be split",
+    "cli.arguments.parser": "to be split",
+    "cli.commands": "to be split",
+    "core.tensors": "to be split",
+    "data.bias": "to be split",
+    "data.distilled": "to be split",
+    "data.official_reader": "to be split",
+    "data.official_sets.read_foreign": "to be split",
+    "distillers.distill.distill": "to be split",
+    "distillers.matching": "to be split",
+    "evaluation.evaluate.evaluate": "to be split",
+    "evaluation.report": "to be split",
+    "experiments.checking": "to be split",
+    "rules.barycentres": "to be split",
+    "rules.encoder": "to be split",
+    "theory.geometry": "to be split",
+    "theory.optima": "to be split",
+    "widgets.controls.__init__": "to be split",
+    "workbench.queue": "to be split",
+}
+
+
+@cache
+def modules():
+    """Return module -> (its tree, what it imports of the package)."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        tree = ast.parse(path.read_text())
+        found[name.removesuffix(".__init__")] = tree, imported(path, tree)
+    return found
+
+
+def imported(path, tree):
+    """Return the modules of the package that a module names in its imports."""
+    here = ["fddkit", *path.relative_to(PACKAGE).parts[:-1]]
+    wanted = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = [*here[: len(here) - node.level + 1], *(node.module or "").split(".")]
+        base = ".".join(part for part in base[1:] if part)
+        for alias in node.names:
+            inner = f"{base}.{alias.name}".strip(".")
+            file = PACKAGE / f"{inner.replace('.', '/')}.py"
+            wanted.add(inner if file.is_file() or file.with_suffix("").is_dir() else base)
+    return wanted
+
+
+def arrows():
+    """Return each import of one room by another, or by the package's own face: who, what."""
+    for name, (_, wanted) in modules().items():
+        room = name.split(".")[0]
+        yield from ((name, other) for other in wanted if other.split(".")[0] != room)
+    yield from (("__init__", other) for other in fddkit._LAZY.values())
+
+
+def test_every_module_has_a_room():
+    assert {name.split(".")[0] for name in modules()} == {*PLAN, "__init__", "__main__"}
+
+
+@pytest.mark.parametrize("room", PLAN)
+def test_a_room_imports_what_the_plan_says_and_no_arrow_runs_back_up(room):
+    found = {other.split(".")[0] for name, other in arrows() if name.split(".")[0] == room}
+    assert found == set(PLAN[room].split())
+    assert found <= set(list(PLAN)[: list(PLAN).index(room)])
+
+
+def test_no_modules_import_each_other():
+    waiting = {name: wanted & modules().keys() for name, (_, wanted) in modules().items()}
+    for room in PLAN:  # that a room's face names its modules is no dependence of theirs
+        for name in waiting:
+            if name.startswith(f"{room}."):
+                waiting[name] = waiting[name] - {room}
+    while waiting:
+        free = {name for name, wanted in waiting.items() if not wanted & waiting.keys()}
+        assert free, waiting
+        waiting = {name: wanted for name, wanted in waiting.items() if name not in free}
+
+
+@pytest.mark.parametrize("room", PLAN)
+def test_a_room_says_what_it_is_for_and_shows_what_others_use(room):
+    module = importlib.import_module(f"fddkit.{room}")
+    first, blank, *rest = module.__doc__.strip().splitlines()
+    assert first.endswith(".")
+    assert not blank
+    assert rest
+    used = {other for _, other in arrows() if other.startswith(f"{room}.")}
+    shown = {f"{room}.{name}" for name in module.__all__} & modules().keys()
+    assert shown == used  # whatever else there is, is the room's own
+
+
+@pytest.mark.parametrize("name", ["", *PLAN])
+def test_no_module_is_hidden_by_a_function_of_its_name(name):
+    package = importlib.import_module(f"fddkit.{name}".strip("."))
+    for one in pkgutil.iter_modules(package.__path__):
+        if one.name != "__main__":
+            module = importlib.import_module(f"{package.__name__}.{one.name}")
+            assert getattr(package, one.name) is module
+
+
+def test_modules_and_functions_are_short_or_say_why_not():
+    longer = set()
+    for name, (tree, _) in modules().items():
+        path = PACKAGE / f"{name.replace('.', '/')}.py"
+        path = path if path.is_file() else path.with_suffix("") / "__init__.py"
+        if len(path.read_text().splitlines()) > MOST_LINES:
+            longer.add(name)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = node.end_lineno - node.lineno + 1
+                if ast.get_docstring(node):
+                    lines -= node.body[0].end_lineno - node.body[0].lineno + 1
+                if lines > MOST_OF_A_FUNCTION:
+                    longer.add(f"{name}.{node.name}")
+    assert longer == LONGER.keys()

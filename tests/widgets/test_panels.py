@@ -1,0 +1,137 @@
+"""The explorer's panels say what the numbers say, in markup that a browser can read."""
+
+import io
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import fddkit as fdd
+from fddkit.theory import residuals
+from fddkit.widgets import panels, plane, results
+from fddkit.workbench.choice import Choice
+from fddkit.workbench.scenes import Bench
+
+
+def _tree(markup: str) -> ElementTree.Element:
+    # what HTML leaves open, XML wants closed
+    closed = re.sub(r"<(img|br)([^>]*[^/])>", r"<\1\2/>", markup).replace("&nbsp;", " ")
+    return ElementTree.fromstring(f"<all>{closed}</all>")
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return Bench().scene(Choice(br=0.8, ipc=2))
+
+
+@pytest.fixture(scope="module")
+def report():
+    train, test = fdd.load("digits")
+    s = fdd.distill(train, "random", ipc=5)
+    return fdd.evaluate(s, test, repeats=2, preset="smoke", progress=False)
+
+
+def test_a_sheet_holds_every_pixel():
+    images = torch.randint(0, 256, (6, 3, 4, 5), dtype=torch.uint8)
+    sheet = np.asarray(Image.open(io.BytesIO(panels.png(images, 3))))
+    assert sheet.shape == (8, 15, 3)
+    assert np.array_equal(sheet[4:8, 5:10], images[4].permute(1, 2, 0))
+    gray = panels.png(torch.tensor([[[[0.0, 1.0]]]]), 1)
+    assert np.asarray(Image.open(io.BytesIO(gray))).tolist() == [[[0] * 3, [255] * 3]]
+
+
+def test_the_table_has_every_count_and_names_what_it_counts(scene):
+    tree = _tree(panels.group_table(scene.counts, scene.target_names, scene.group_names))
+    cells = [int(cell.text) for cell in tree.iter("td")]
+    assert cells == scene.counts.flatten().tolist()
+    first = next(tree.iter("td")).get("title")
+    assert first == f"class 0, group red: {scene.counts[0, 0]} images, 79.9%"
+
+
+def test_names_cannot_break_the_markup():
+    counts = torch.tensor([[1, 2]])
+    table = panels.group_table(counts, ['<b>"'], ["a&b", "<script>"])
+    assert "<script>" not in table
+    _tree(table)
+
+
+@pytest.mark.parametrize("br", [0.1, 0.8, 1.0])
+@pytest.mark.parametrize("gap", [None, 0, 2])
+def test_the_plane_holds_a_disc_a_group_and_three_marks(br, gap):
+    scene = Bench().scene(Choice(ipc=1).with_(gap=gap, br=br))
+    drawn = (scene.stats, scene.centres, 3, scene.group_names, "cobra")
+    tree = _tree(plane.geometry(*drawn, "title"))
+    titles = [t.text for t in tree.iter("title")]
+    here = int(scene.stats.present[3].sum())
+    assert sum("of the class" in t for t in titles) == here
+    assert sum(t.startswith("target of") for t in titles) == 3
+    for disc in tree.iter("circle"):
+        assert 0 <= float(disc.get("cx")) <= 270
+        assert 0 <= float(disc.get("cy")) <= 270
+
+
+def test_the_legend_has_the_residuals(scene):
+    drawn = (scene.stats, scene.centres, 5, scene.group_names, "fairdd")
+    rows = [[c.text for c in row.iter("td")][1:] for row in _tree(plane.targets(*drawn)).iter("tr")]
+    found = {row[0]: row for row in rows if row}
+    for rule, label in (("vanilla", "vanilla"), ("cobra", "fairdd, cobra"), ("minimax", "minimax")):
+        length = residuals(scene.stats, scene.centres[rule])[5]
+        assert float(found[label][1]) == pytest.approx(float(length.nan_to_num().max()), abs=0.006)
+        assert found[label][2] == scene.group_names[int(length.nan_to_num(nan=-1).argmax())]
+
+
+def test_the_chosen_rule_is_marked(scene):
+    for rule, bold in (("fairdd", "fairdd, cobra"), ("minimax", "minimax"), ("", None)):
+        tree = _tree(plane.targets(scene.stats, scene.centres, 0, scene.group_names, rule))
+        rows = [row for row in tree.iter("tr") if "bold" in (row.get("style") or "")]
+        assert [row.findall("td")[1].text for row in rows] == ([bold] if bold else [])
+
+
+def test_the_curve_grows_with_the_run():
+    assert results.curve({1: 5.0}, 10, "cobra") == ""
+    tree = _tree(results.curve({1: 5.0, 2: 4.0, 5: 3.0}, 10, "cobra"))
+    points = next(tree.iter("polyline")).get("points").split()
+    x = [float(p.split(",")[0]) for p in points]
+    assert len(points) == 3
+    assert x == sorted(x)
+    assert "5 of 10 steps" in next(tree.iter("svg")).get("aria-label")
+    _tree(results.curve({1: 0.0, 2: 0.0}, 2, "vanilla"))
+
+
+def test_the_rates_are_the_reports(report):
+    tree = _tree(results.rates(report))
+    used = report.counterfactual
+    shown = [c.text for row in tree.iter("tr") for c in row.findall("td")[:-1]]
+    expected = used.group_tpr.mean.T.flatten()
+    assert [float(x) for x in shown] == pytest.approx(expected.tolist(), abs=0.51)
+    text = "".join(tree.itertext())
+    assert f"DEO_A {used.deo_a.mean:.1f}" in text
+    assert "2 networks" in text
+
+
+def test_a_set_that_came_to_nothing_is_said_to_have(report):
+    unwell = {"health": {"verdict": "diverged", "notes": ["pixels <far> away"]}}
+    markup = results.rates(replace(report, config={**report.config, **unwell}))
+    assert "diverged (the images are of no use): pixels &lt;far&gt; away" in markup
+    assert "alert" not in results.rates(report)
+
+
+def test_the_comparison_has_a_row_a_run(report):
+    tree = _tree(results.table({"cobra <1>": report, "vanilla": report}))
+    rows = list(tree.iter("tr"))
+    assert len(rows) == 3
+    assert "cobra <1>" in "".join(rows[1].itertext())
+    assert "No run" in results.table({})
+
+
+def test_a_rate_without_a_test_image_stays_blank(report):
+    from dataclasses import replace
+
+    counts = report.counts.copy()
+    counts[:, 2, 4] = 0
+    bare = replace(report, counts=counts, counterfactual=None)
+    assert "no test image" in results.rates(bare)
