@@ -14,29 +14,45 @@ from importlib import import_module
 # machine, but where other work takes their cores they slow small networks down tenfold.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+from .core.entries import load_plugins, register
 from .core.errors import FddkitError
 from .core.versions import __version__, versions
+from .data.catalogue import DatasetInfo
 from .data.distilled import DistilledSet
 from .data.grouped import GroupedDataset
 from .data.loading import catalogue, load
+from .data.traits import Traits
 from .distillers.distill import distill
+from .distillers.matching import Matching
 from .evaluation.conclusions import against, from_zero, ranking, verdict
 from .evaluation.evaluate import evaluate
+from .evaluation.measures import Metric
 from .evaluation.report import FairnessReport
+from .rules.targets import Rule, Targets, aim_at
+from .training.architectures import Architecture
 
 __all__ = [
+    "Architecture",
+    "DatasetInfo",
     "DistilledSet",
     "FairnessReport",
     "FddkitError",
     "GroupedDataset",
+    "Matching",
+    "Metric",
+    "Rule",
+    "Targets",
+    "Traits",
     "__version__",
     "against",
+    "aim_at",
     "catalogue",
     "distill",
     "evaluate",
     "from_zero",
     "load",
     "ranking",
+    "register",
     "verdict",
     "versions",
 ]
@@ -70,3 +86,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, *_LAZY])
+
+
+load_plugins()

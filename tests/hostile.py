@@ -16,7 +16,7 @@ from fddkit.experiments.records import Record
 from fddkit.widgets import classroom, controls, distil, explorer, inspector, live, past, results
 from fddkit.workbench.choice import Choice
 from fddkit.workbench.finished import Finished
-from fddkit.workbench.queue import Job
+from fddkit.workbench.jobs import Job
 from fddkit.workbench.scenes import Bench
 from fddkit.workbench.worker import Order
 

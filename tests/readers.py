@@ -23,7 +23,7 @@ from references import toy
 
 from fddkit.analysis.features import Features
 from fddkit.analysis.projections import project
-from fddkit.cli import arguments
+from fddkit.cli import main
 from fddkit.core.errors import FddkitError
 from fddkit.core.files import digest, write_json
 from fddkit.data import loading
@@ -458,7 +458,7 @@ class Ended:
 def command(*words: str) -> Ended:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        status = arguments.main([str(word) for word in words])
+        status = main([str(word) for word in words])
     return Ended(status, out.getvalue(), err.getvalue())
 
 

@@ -1,4 +1,10 @@
-"""Distillation as the papers write it: one class, one group, one image at a time, in float64."""
+"""Distillation as the papers write it: one class, one group, one image at a time, in float64.
+
+What a student should read lies in examples/, and is taken from there.
+"""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import torch
 from torch.nn import functional as F
@@ -6,6 +12,19 @@ from torch.nn import functional as F
 from fddkit.data.grouped import GroupedDataset
 from fddkit.rules.barycentres import CENTRES
 from fddkit.training import augment, networks
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def example(name):
+    """Return a file of examples/ as a module; the folder stays off the path."""
+    spec = spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+dc, dm = example("dc"), example("dm")
 
 
 def toy(seed, counts, side=8):
@@ -28,10 +47,7 @@ def embedding(net, image, y):
 
 def gradients(net, image, y):
     """DC: the gradient of the cross-entropy in every weight that is not a vector."""
-    net = net.requires_grad_(True)
-    weights = [p for p in net.parameters() if p.ndim > 1]
-    loss = F.cross_entropy(net(image[None]), torch.tensor([y]))
-    return list(torch.autograd.grad(loss, weights, create_graph=True))
+    return dc.gradients(net.requires_grad_(True), image[None], torch.tensor([y]), graph=True)
 
 
 def conv_gradients(net, image, y):
@@ -40,7 +56,7 @@ def conv_gradients(net, image, y):
 
 
 def squared(target, synthetic):
-    return sum(((t - s) ** 2).sum() for t, s in zip(target, synthetic, strict=True))
+    return sum(dm.squared(t, s) for t, s in zip(target, synthetic, strict=True))
 
 
 def absolute(target, synthetic):
@@ -59,17 +75,8 @@ def layers(net, image, y):
 
 def weighted_layers(target, synthetic):
     """CAFE at a depth of two: the first ReLU 0.1, the second 1, the last pooling twice 1."""
-    errors = [((t - s) ** 2).sum() for t, s in zip(target, synthetic, strict=True)]
+    errors = [dm.squared(t, s) for t, s in zip(target, synthetic, strict=True)]
     return 0.1 * errors[0] + errors[1] + errors[2] + errors[2]
-
-
-def one_minus_cosine(target, synthetic):
-    """DC: for each output unit of each layer."""
-    total = 0.0
-    for t, s in zip(target, synthetic, strict=True):
-        for row_t, row_s in zip(t.flatten(1), s.flatten(1), strict=True):
-            total = total + 1 - (row_t @ row_s) / (row_t.norm() * row_s.norm() + 1e-6)
-    return total
 
 
 def combine(weights, statistics):
@@ -115,8 +122,8 @@ def class_loss(rule, groups, frequency, density, synthetic, distance):
 
 SIGNALS = {
     "dm": (embedding, squared),
-    "dc": (gradients, one_minus_cosine),
-    "dsa": (gradients, one_minus_cosine),
+    "dc": (gradients, dc.distance),
+    "dsa": (gradients, dc.distance),
     "idc": (conv_gradients, squared),
     "dream": (conv_gradients, absolute),
     "cafe": (layers, weighted_layers),

@@ -21,7 +21,7 @@ from torch.nn.utils import vector_to_parameters
 import fddkit as fdd
 from fddkit.analysis.features import Features
 from fddkit.analysis.projections import project
-from fddkit.cli import arguments
+from fddkit.cli import main
 from fddkit.core.files import write_json
 from fddkit.data import loading
 from fddkit.distillers import loop, mtt_experts, registry
@@ -125,7 +125,7 @@ def projected(folder):
 
 
 def commanded(words, folder):
-    return arguments.main(words.split())
+    return main(words.split())
 
 
 def crossed(folder, methods=("dm", "mtt"), rules=("vanilla", "cobra")):

@@ -1,6 +1,7 @@
-"""The set-up, the pins, the packaging, and what a committed notebook looks like."""
+"""The set-up, the pins, the packaging, what a committed notebook looks like, and the pages."""
 
 import ast
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -346,8 +347,79 @@ def test_notebooks_leave_the_computing_to_the_package(path):
     assert len(definitions) <= 1
 
 
-def test_the_tables_of_the_readme_are_the_measured_ones():
+# --- the pages ------------------------------------------------------------------------------
+
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = [ROOT / name / "README.md" for name in ("data", "examples", "notebooks", "reports")]
+OWN = r"`((?:fddkit|tests|tools|docs|notebooks|examples|reports/measured)/[\w./*-]*)`"
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+def prose(path):
+    """Return a page without its code in blocks."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return re.sub(r"^    .*", "", text, flags=re.M)
+
+
+def headings(path):
+    return re.findall(r"^#+ (.+)", prose(path), flags=re.M)
+
+
+def anchor(heading):
+    """Return what a link to a heading ends in, as GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", [*PAGES, *FOLDERS], ids=name)
+def test_every_link_and_picture_of_a_page_is_there(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", prose(path)))
+    for link in links:
+        if re.match(r"https?:", link):
+            continue
+        file, _, place = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), link
+        if place:
+            assert place in map(anchor, headings(target)), link
+
+
+@pytest.mark.parametrize("path", [*PAGES, *FOLDERS], ids=name)
+def test_what_a_page_names_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    for found in re.findall(r"`(?:fddkit|fdd)((?:\.\w+)+)(?:\([^`]*\))?`", text):
+        pkgutil.resolve_name(f"fddkit{found}")
+    for found in re.findall(OWN, text):
+        assert list(ROOT.glob(found.rstrip("/"))), found
+
+
+def test_every_heading_that_the_code_cites_is_in_the_methods():
+    known = headings(ROOT / "docs" / "methods.md")
+    assert len(known) == len(set(known))
+    cited = {}
+    for path in [*(ROOT / "fddkit").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        text = re.sub(r"\s+(?:# )?", " ", path.read_text(encoding="utf-8"))
+        mentions = text.count("`docs/methods.md`") if path != Path(__file__) else 0
+        found = re.findall(r'`docs/methods\.md`, "([^"]+)"', text) if mentions else []
+        assert len(found) == mentions, path
+        cited |= dict.fromkeys(found, path)
+    assert cited
+    assert not {heading: path for heading, path in cited.items() if heading not in known}
+
+
+def test_the_readme_is_short_and_names_every_room_and_notebook():
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 130
+    rooms = {path.parent.name for path in (ROOT / "fddkit").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| - `(\w+)` \|", text, flags=re.M)) == rooms
+    assert set(re.findall(r"^\| `(\d\d_\w+)` \|", text, flags=re.M)) == {p.stem for p in NOTEBOOKS}
+
+
+def test_the_tables_of_the_results_are_the_measured_ones():
     checked = subprocess.run(
-        [sys.executable, ROOT / "tools" / "readme.py", "--check"], capture_output=True, text=True
+        [sys.executable, ROOT / "tools" / "tables.py", "--check"], capture_output=True, text=True
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 import fddkit as fdd
-from fddkit.cli import arguments
+from fddkit.cli import main
 from fddkit.core.errors import FddkitError
 from fddkit.data.distilled import DistilledSet
 from fddkit.distillers import fair_extractors, mtt_experts, registry
@@ -65,7 +65,7 @@ def one_report(who: int, folder: Path) -> str:
         if not (folder / f"{seed}").exists():
             fdd.distill(train, "random", ipc=1, seed=seed, out=folder / f"{seed}", progress=False)
     words = ["evaluate", str(folder / f"{who}"), "--preset", "smoke", "--repeats", "1"]
-    return str(arguments.main([*words, "--json", str(folder / "r.json")]))
+    return str(main([*words, "--json", str(folder / "r.json")]))
 
 
 def one_matrix(who: int, folder: Path) -> str:
@@ -73,7 +73,7 @@ def one_matrix(who: int, folder: Path) -> str:
         methods=["dm"], rules=["vanilla", "cobra"], seeds=1, repeats=1, ipc=1, preset="smoke",
         folder=folder, progress=False,
     )  # fmt: skip
-    return str([(cell.accuracy["mean"], cell.error) for cell in cells])
+    return str([(cell.numbers["accuracy"]["mean"], cell.error) for cell in cells])
 
 
 def report_while_writing(who: int, folder: Path) -> str:

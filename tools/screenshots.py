@@ -1,4 +1,4 @@
-"""Take pictures of the explorer's states: reports/pictures/explorer-*.png, for the README.
+"""Take pictures of the explorer's states: reports/pictures/explorer-*.png, for docs/explorer.md.
 
 python tools/screenshots.py    # needs chromium; about a minute on two cores
 """

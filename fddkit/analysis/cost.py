@@ -16,7 +16,8 @@ from ..core.versions import choose_device
 from ..data.grouped import GroupedDataset
 from ..distillers.matching import Matching
 from ..distillers.registry import find, settings
-from ..rules.targets import RULES, Rule, Segments, Targets, segments, targets
+from ..rules.rules import RULES
+from ..rules.targets import Rule, Segments, Targets, segments, targets
 
 CLASSES = 10
 
@@ -79,7 +80,7 @@ def cost(
     Parameters
     ----------
     methods, rules : sequence of str
-        See `fddkit.distillers.registry.METHODS` and `fddkit.rules.targets.RULES`; vanilla is always
+        See `fddkit.distillers.registry.METHODS` and `fddkit.rules.rules.RULES`; vanilla is always
         measured.
     groups : sequence of int
         Numbers of groups.
@@ -114,11 +115,13 @@ def cost(
             "cost needs at least one method, one number of groups and one round, and an ipc and "
             "side of at least 1"
         )
-    if "mtt" in methods:
-        raise FddkitError(
-            "mtt's step does not depend on the rule: groups enter when its experts are trained; "
-            "leave mtt out"
-        )
+    for method in methods:
+        before = find(method).beforehand
+        if before:
+            raise FddkitError(
+                f"{method}'s step does not depend on the rule: groups enter when its {before} are "
+                f"trained; leave {method} out"
+            )
     device = choose_device(device)
     wanted = list(dict.fromkeys(["vanilla", *rules]))
     sets = {a: random_set(a, side) for a in sorted(set(groups))}
@@ -197,7 +200,7 @@ def naive(matching: Matching, images: Tensor, rule: Rule, step: int) -> tuple[fl
     images : Tensor
         [classes * ipc, C, H, W], normalised.
     rule : Rule
-        One of `fddkit.rules.targets.RULES`.
+        One of `fddkit.rules.rules.RULES`.
     step : int
         Names the step's batch, network and augmentation.
 

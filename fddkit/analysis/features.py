@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..core.errors import FddkitError, unknown
+from ..core.numbers import is_whole
 from ..core.rng import derive, generator
 from ..core.versions import choose_device
 from ..data.distilled import DistilledSet
-from ..data.grouped import GroupedDataset, normalise
-from ..data.whitening import Whitening
+from ..data.grouped import GroupedDataset
+from ..data.units import Units
 from ..training.fit import fit, recipe
 from ..training.networks import Network, build, embed, own_size
 
@@ -78,40 +77,6 @@ class Features:
         return found
 
 
-class _Units(NamedTuple):
-    """What the pixels of a network's input are measured in."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    whitening: Whitening | None
-
-    @classmethod
-    def of(cls, data: DistilledSet | GroupedDataset) -> "_Units":
-        return cls(tuple(data.mean), tuple(data.std), data.whitening)
-
-    def see(self, images: Tensor, own: "_Units") -> Tensor:
-        """Return uint8 images, or float ones in units of their own, in these."""
-        if images.dtype == torch.uint8:
-            seen = normalise(images, self.mean, self.std)
-        elif _same(self, own):
-            return images
-        else:
-            plain = images if own.whitening is None else own.whitening.invert(images)
-            pixels = plain * _channels(own.std, images) + _channels(own.mean, images)
-            seen = (pixels - _channels(self.mean, images)) / _channels(self.std, images)
-        return seen if self.whitening is None else self.whitening.apply(seen)
-
-
-def _channels(values: tuple[float, ...], images: Tensor) -> Tensor:
-    return images.new_tensor(values)[:, None, None]
-
-
-def _same(one: _Units, other: _Units) -> bool:
-    a, b = one.whitening, other.whitening
-    white = a is b if a is None or b is None else all(map(torch.equal, a, b))
-    return white and one[:2] == other[:2]
-
-
 def extract(
     sets: Mapping[str, GroupedDataset | DistilledSet],
     network: str = "convnet",
@@ -137,7 +102,7 @@ def extract(
     sets : mapping of str to GroupedDataset or DistilledSet
         Names and sets, of images of the same shape and the same classes.
     network : str
-        Architecture, see `fddkit.training.networks.NETWORKS`.
+        Architecture, see `fddkit.training.architectures.NETWORKS`.
     trained_on : GroupedDataset or DistilledSet, optional
         What the network is trained on, from the same initial weights; left out, it stays random,
         as in distribution matching.
@@ -171,7 +136,7 @@ def extract(
     first = _check(sets, trained_on, per_cell, overrides)
     device = choose_device(device)
     distilled = [data for data in sets.values() if isinstance(data, DistilledSet)]
-    units = _Units.of((distilled or [trained_on or first])[0])
+    units = (distilled or [trained_on or first])[0].units
     own = derive(seed, "features", network)
     chosen = recipe(preset, width=width, depth=depth, **overrides)
     size = own_size(network, width, depth)
@@ -179,14 +144,14 @@ def extract(
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         net = build(network, shape, len(first.target_names), own, *size).to(device)
         if trained_on is not None:
-            images, target, group = _training(trained_on)
+            images, target, group = trained_on.seen()
             chosen = chosen.fitted(len(images))
-            see = partial(units.see, own=_Units.of(trained_on))
-            images = see(images) if images.is_floating_point() else images
+            if images.is_floating_point():
+                images = trained_on.units.convert(images, units)
             epochs = chosen.epochs + (chosen.schedule == "half")
             images, target, group = (x.to(device) for x in (images, target, group))
             with tqdm(total=epochs, unit="epoch", desc=network, disable=not progress) as bar:
-                fit(net, images, target, chosen, own, see, bar.update, group)
+                fit(net, images, target, chosen, own, units.normalise, bar.update, group)
         parts = [_one(name, data, net, units, per_cell, seed) for name, data in sets.items()]
     sizes = torch.tensor([len(points) for points, _, _ in parts])
     points, target, group = (torch.cat(columns) for columns in zip(*parts, strict=True))
@@ -202,19 +167,11 @@ def extract(
     )
 
 
-def _training(data: GroupedDataset | DistilledSet) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the images, classes and groups of a set to train on."""
-    if isinstance(data, DistilledSet):
-        images, target = data.decoded()
-        return images, target, data.group.repeat_interleave(data.factor**2)
-    return data.images, data.target, data.group
-
-
 def _one(
     name: str,
     data: GroupedDataset | DistilledSet,
     net: Network,
-    units: _Units,
+    units: Units,
     per_cell: int | None,
     seed: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -228,8 +185,8 @@ def _one(
         index = _choose(data, per_cell, generator(seed, "feature images"))
         images = data.images[index.to(data.images.device)]
         target, group = data.target.cpu()[index], data.group.cpu()[index]
-    own, device = _Units.of(data), next(net.parameters()).device
-    blocks = (units.see(part.to(device), own) for part in images.split(_BLOCK))
+    own, device = data.units, next(net.parameters()).device
+    blocks = (own.convert(part.to(device), units) for part in images.split(_BLOCK))
     points = torch.cat([embed(net, block).cpu() for block in blocks]).float()
     if not points.isfinite().all():
         raise FddkitError(f"the features of {name!r} are not finite; look at its images")
@@ -282,8 +239,7 @@ def _check(
                 f"{name!r} has not the {differs} of the sets before it; "
                 "give sets of the same data set"
             )
-    whole = isinstance(per_cell, int) and not isinstance(per_cell, bool)
-    if per_cell is not None and not (whole and per_cell > 0):
+    if per_cell is not None and not is_whole(per_cell):
         raise FddkitError(f"per_cell={per_cell!r} leaves no real image; give at least 1, or None")
     if trained_on is None and overrides:
         raise FddkitError(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import FddkitError, unknown
+from ..core.numbers import is_whole, whole
 from ..core.rng import derive, generator
 from .features import Features
 
@@ -68,8 +69,7 @@ def probe(
     FddkitError
         For an unknown name, the groups of a distilled set, or too few folds.
     """
-    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
-        raise FddkitError(f"folds={folds!r} leave nothing to train or to test on; give at least 2")
+    whole("folds", folds, least=2)
     rows, labels = _labels(features, source, what)
     parts, by_class = [torch.ones_like(rows, dtype=torch.bool)], None
     if what == "group":
@@ -155,7 +155,7 @@ def purity(
 
     rows, labels = _labels(features, source, what)
     k = len(labels.unique()) if clusters is None else clusters
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(rows):
+    if not is_whole(k) or k > len(rows):
         raise FddkitError(f"clusters={k!r} do not fit {len(rows)} images; give 1 to {len(rows)}")
     state = derive(seed, "purity", what) % 2**32  # numpy's seeds are of 32 bits
     x = features.points[rows].double().numpy()

@@ -11,8 +11,8 @@ import torch
 from ..core.cache import artifact, cached, identify
 from ..core.errors import FddkitError, unknown
 from ..core.files import digest
+from ..core.kinds import Array, Kind
 from ..core.rng import derive
-from ..core.tensors import Array, Kind
 from .features import Features
 
 PROJECTION = Kind(

@@ -3,6 +3,6 @@
 Words come in; an exit status comes out.
 """
 
-from .arguments import main
+from .program import main
 
-__all__ = ["arguments", "main"]
+__all__ = ["main"]

@@ -5,8 +5,10 @@ Nothing of fddkit comes in.
 
 __all__ = [
     "cache",
+    "entries",
     "errors",
     "files",
+    "kinds",
     "locks",
     "presets",
     "processes",

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from .entries import used
 from .errors import Damaged, FddkitError
 from .files import digest, keep_whole, remove
 from .locks import locked
@@ -73,11 +74,13 @@ def identify(module: str, device: torch.device | str, given: Mapping[str, Any]) 
     -------
     dict
         With ``code``, ``torch`` and ``device``, so that an upgrade never serves what older code
-        or another torch has computed.
+        or another torch has computed, and the sources of what is registered and named in it.
     """
     device = torch.device(device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     found = {**given, "code": code(module), "torch": str(torch.__version__), "device": name}
+    mine = used(found)
+    found |= {"registered": mine} if mine else {}
     return json.loads(json.dumps(found, allow_nan=False))  # as a file will hold it
 
 

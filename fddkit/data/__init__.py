@@ -3,4 +3,17 @@
 Files, numbers and images come in; sets come out.
 """
 
-__all__ = ["bias", "catalogue", "distilled", "grouped", "injection", "loading", "official_sets", "sampling", "whitening"]
+__all__ = [
+    "bias",
+    "catalogue",
+    "distilled",
+    "grouped",
+    "injection",
+    "loading",
+    "multi_formation",
+    "official_sets",
+    "sampling",
+    "traits",
+    "units",
+    "whitening",
+]

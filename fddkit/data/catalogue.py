@@ -1,15 +1,18 @@
 """The catalogue: a data set is one entry, its originals and the bias injected into them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from ..core.entries import Table
+from ..core.errors import FddkitError
 from . import bias, sources
 from .sources import Source
+from .traits import CLOTHES, DIGITS, PHOTOGRAPHS, Traits
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class DatasetInfo:
         The test set has every image in every group, rather than each in one.
     options : dict
         What ``inject`` can be told, with defaults.
+    traits : Traits
+        What is to be known of the images.
     """
 
     name: str
@@ -59,6 +64,7 @@ class DatasetInfo:
     even: bool = False
     paired: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    traits: Traits = PHOTOGRAPHS
 
     @property
     def classes(self) -> int:
@@ -117,6 +123,7 @@ _digits = partial(
     originals=sources.digits,
     default_br=0.75,
     even=True,
+    traits=DIGITS,
 )
 _mnist = partial(
     DatasetInfo,
@@ -125,6 +132,7 @@ _mnist = partial(
     shape=(3, 32, 32),
     source=sources.MNIST,
     originals=sources.mnist,
+    traits=DIGITS,
 )
 _fashion = partial(
     DatasetInfo,
@@ -133,6 +141,7 @@ _fashion = partial(
     shape=(3, 32, 32),
     source=sources.FASHION,
     originals=sources.fashion,
+    traits=CLOTHES,
 )
 _cifar10 = partial(
     DatasetInfo,
@@ -144,7 +153,7 @@ _cifar10 = partial(
     std=(0.24278, 0.24082, 0.25098),
 )
 
-# as in `protocols.md`, section 6: only C-MNIST is binarised
+# as in `docs/methods.md`, "Data sets": only C-MNIST is binarised
 _ENTRIES = (
     _digits("digits", "scikit-learn's digits, coloured", inject=_foreground),
     _digits("digits-bg", "scikit-learn's digits, black on colour", inject=_background),
@@ -166,4 +175,23 @@ _ENTRIES = (
         paired=True,
     ),
 )
-CATALOGUE = {entry.name: entry for entry in _ENTRIES}
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, DatasetInfo)
+
+
+def _adopt(name: str, entry: DatasetInfo) -> DatasetInfo:
+    """Give a data set that is registered its name, and see that it can be what it says."""
+    channels, height, width = entry.shape
+    if len(entry.mean) != channels or len(entry.std) != channels:
+        raise FddkitError(f"the data set {name!r} has {channels} channels; give mean and std each")
+    if min(entry.classes, entry.groups, height, width) < 1:
+        raise FddkitError(f"the data set {name!r} has no class, no group or no pixel; name some")
+    return replace(entry, name=name)
+
+
+#: Name -> entry, in the order in which they are listed.
+CATALOGUE: Table[DatasetInfo] = Table(
+    "data set", _is_entry, {entry.name: entry for entry in _ENTRIES}, _adopt
+)

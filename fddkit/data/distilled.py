@@ -1,60 +1,24 @@
 """The distilled set: a few images per class, with the story of how they came to be."""
 
-import csv
-import io
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
 from ..core import files
 from ..core.errors import Damaged, FddkitError
-from .grouped import normalise
-from ..core.reading import clip, read_bytes
-from ..core.tensors import Array, Kind, only, read_tensors, write_tensors
+from ..core.numbers import is_whole
+from ..core.reading import clip
+from ..core.tensors import only, read_tensors, write_tensors
+from .distilled_file import SET
+from .multi_formation import decode
+from .png_folder import write_pngs
+from .units import Units
 from .whitening import Whitening
-
-SET = Kind(
-    "set",
-    "a distilled set",
-    "give a file that `fddkit distill` wrote",
-    {
-        "images": Array(("float32", "uint8"), ("images", "channels", "height", "width")),
-        "target": Array(("int64",), ("images",)),
-        "group": Array(("int64",), ("images",)),
-        "loss": Array(("float64",), ("steps",)),
-        **{f"whitening.{name}": Array(("float32",), None, True) for name in Whitening._fields},
-    },
-    {
-        "config": {
-            "dataset?": {str: (str, int, float, bool, list, dict, None)},
-            "fingerprint?": str,
-            "method?": str,
-            "fairness?": (str, None),
-            "ipc?": (int, None),
-            "seed?": (int, None),
-            "preset?": (str, None),
-            "settings?": dict,
-        },
-        "versions": dict,
-        "mean": [float],
-        "std": [float],
-        "target_names": [str],
-        "group_names": [str],
-        # sets of before these existed have none of them
-        "factor?": int,
-        "lr?": (float, None),
-        "sources?": {str: str},
-        "health?": {"verdict?": str, "notes?": [str]},
-    },
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +57,8 @@ class DistilledSet:
         Name and sha256 of each file of the cache that the set rests on (MTT's experts, encoders,
         fair extractors).
     health : dict
-        ``verdict`` and ``notes``, see `fddkit.distillers.health`; empty where nothing was optimised.
+        ``verdict`` and ``notes``, see `fddkit.distillers.health`; empty where nothing was
+        optimised.
     """
 
     images: Tensor
@@ -124,8 +89,10 @@ class DistilledSet:
         shape = "x".join(map(str, self.images.shape[1:]))
         return f"DistilledSet({made} of {name}: {len(self)} images {shape}, ipc={c.get('ipc')})"
 
-    def _channels(self, values: tuple[float, ...]) -> Tensor:
-        return torch.tensor(values, device=self.images.device).view(-1, 1, 1)
+    @property
+    def units(self) -> Units:
+        """What the images are measured in, where they are normalised."""
+        return Units(tuple(self.mean), tuple(self.std), self.whitening)
 
     def normalised(self) -> Tensor:
         """Return the images as networks see them.
@@ -137,8 +104,7 @@ class DistilledSet:
         """
         if self.images.dtype != torch.uint8:
             return self.images
-        seen = normalise(self.images, self.mean, self.std)
-        return seen if self.whitening is None else self.whitening.apply(seen)
+        return self.units.normalise(self.images)
 
     def decoded(self) -> tuple[Tensor, Tensor]:
         """Return what networks train on: every small image of a multi-formation at full size.
@@ -152,9 +118,13 @@ class DistilledSet:
         """
         if self.factor == 1:
             return self.images, self.target
-        gray = (0.5 - self._channels(self.mean)) / self._channels(self.std)
+        gray = self.units.level(0.5).to(self.images.device)
         target = self.target.repeat_interleave(self.factor**2)
         return decode(self.images, self.factor, gray), target
+
+    def seen(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `decoded`, and int64 [M * factor**2], the group of each; -1 where it has none."""
+        return *self.decoded(), self.group.repeat_interleave(self.factor**2)
 
     def pixels(self) -> Tensor:
         """Return the images as people see them.
@@ -171,14 +141,10 @@ class DistilledSet:
         """
         if self.images.dtype == torch.uint8:
             return self.images.float() / 255
-        seen = self.images if self.whitening is None else self._unwhitened()
-        return (seen * self._channels(self.std) + self._channels(self.mean)).clamp(0, 1)
-
-    def _unwhitened(self) -> Tensor:
         with suppress(torch.linalg.LinAlgError):
-            seen = self.whitening.invert(self.images)
-            if seen.isfinite().all():
-                return seen
+            pixels = self.units.pixels(self.images)
+            if self.whitening is None or pixels.isfinite().all():
+                return pixels.clamp(0, 1)
         raise FddkitError(f"the whitening of {self!r} cannot be undone; take another set")
 
     def to_dataset(self) -> TensorDataset:
@@ -209,29 +175,11 @@ class DistilledSet:
         FddkitError
             If the folder cannot be written to, or holds another file of one of these names.
         """
-        from PIL import Image
-
-        folder = Path(folder)
-        pixels = (self.pixels() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(("file", "target", "class", "initial_group"))
-        made: dict[str, bytes] = {}
-        for i, (image, y, a) in enumerate(
-            zip(pixels, self.target.tolist(), self.group.tolist(), strict=True)
-        ):
-            name, buffer = f"{i:05d}_class{y}.png", io.BytesIO()
-            Image.fromarray(np.squeeze(image)).save(buffer, format="png")
-            made[name] = buffer.getvalue()
-            group = self.group_names[a] if a >= 0 else ""
-            writer.writerow((name, y, self.target_names[y], group))
-        made["labels.csv"] = table.getvalue().encode()
-        for name, content in made.items():
-            _same_as(folder / name, content)  # before the first of them is written
-        for name, content in made.items():
-            with files.atomic(folder / name, partial(_same_as, content=content)) as temporary:
-                temporary.write_bytes(content)
-        return folder
+        labels = [
+            (y, self.target_names[y], self.group_names[a] if a >= 0 else "")
+            for y, a in zip(self.target.tolist(), self.group.tolist(), strict=True)
+        ]
+        return write_pngs(folder, self.pixels(), labels)
 
     def save(self, path: str | os.PathLike, look: files.Look | None = None) -> Path:
         """Write the set as one safetensors file, atomically.
@@ -241,8 +189,8 @@ class DistilledSet:
         path : path-like
             The file.
         look : callable, optional
-            See `fddkit.core.files.atomic`; by default another distilled set is replaced, and no other
-            file is.
+            See `fddkit.core.files.atomic`; by default another distilled set is replaced, and no
+            other file is.
 
         Returns
         -------
@@ -270,7 +218,7 @@ class DistilledSet:
         if self.whitening is not None:
             tensors |= {f"whitening.{k}": v for k, v in self.whitening._asdict().items()}
         try:
-            self._check()
+            self.check()
             return write_tensors(path, SET, tensors, header, look or only(SET))
         except FddkitError:
             raise
@@ -314,14 +262,14 @@ class DistilledSet:
             whitening=None if whitening[0] is None else Whitening(*whitening),
         )
         try:
-            loaded._check()
+            loaded.check()
         except ValueError as error:
             raise Damaged(
                 f"{path} is not a distilled set of fddkit ({clip(error)})", SET.advice
             ) from error
         return loaded
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Raise ValueError where the parts do not fit each other."""
         n = len(self.images)
         if self.images.ndim != 4 or self.target.shape != (n,) or self.group.shape != (n,):
@@ -336,7 +284,7 @@ class DistilledSet:
             raise ValueError("mean and std do not fit the channels")
         if not all(0 <= x <= 1 for x in self.mean) or not all(1e-6 <= x <= 1 for x in self.std):
             raise ValueError("mean and std are not of pixels from 0 to 1")
-        if isinstance(self.factor, bool) or not isinstance(self.factor, int) or self.factor < 1:
+        if not is_whole(self.factor):
             raise ValueError("the factor is not a positive integer")
         if self.factor > min(self.images.shape[2:]):
             raise ValueError(f"no image holds {self.factor} others side by side")
@@ -349,40 +297,3 @@ class DistilledSet:
             shapes = [tuple(part.shape) for part in self.whitening]
             if shapes != [(size,), (size, size)]:
                 raise ValueError("the whitening does not fit the images")
-
-
-def _same_as(path: Path, content: bytes) -> None:
-    """Refuse a file that is there, unless it is the one that would be written."""
-    if os.path.lexists(path) and read_bytes(path) != content:
-        raise FddkitError(f"{path} is there, and is kept; choose an empty folder for the images")
-
-
-def decode(images: Tensor, factor: int, fill: Tensor) -> Tensor:
-    """Cut each image into ``factor x factor`` blocks and enlarge each to the full size.
-
-    Multi-formation (Kim et al. 2022, IDC): bilinear, edges not aligned. Where the side is not a
-    multiple of the factor, rows and columns are added first, as in the official code.
-
-    Parameters
-    ----------
-    images : Tensor
-        float [M, C, H, W].
-    factor : int
-        Blocks per side.
-    fill : Tensor
-        float [C, 1, 1], what is added: a pixel of 0.5 in the units of the images.
-
-    Returns
-    -------
-    Tensor
-        [M * factor**2, C, H, W], block after block in reading order, image after image;
-        differentiable.
-    """
-    if factor == 1:
-        return images
-    height, width = images.shape[2:]
-    whole = F.pad(images - fill, (0, -width % factor, 0, -height % factor)) + fill
-    h, w = (side // factor for side in whole.shape[2:])
-    blocks = whole.unfold(2, h, h).unfold(3, w, w)  # [M, C, factor, factor, h, w]
-    blocks = blocks.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
-    return F.interpolate(blocks, size=(height, width), mode="bilinear", align_corners=False)

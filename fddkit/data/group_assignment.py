@@ -21,7 +21,8 @@ def group_counts(
     """Return how many of a class's images go to the majority group and to each minority group.
 
     The majority gets ``int(br * n)``; the minorities get chunks of ``ceil(rest / (n_groups - 1))``
-    of what remains, so that the last one may be short (FairDD's code, `protocols.md` section 6).
+    of what remains, so that the last one may be short (FairDD's code; `docs/methods.md`,
+    "Data sets").
 
     Parameters
     ----------

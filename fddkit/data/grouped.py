@@ -10,30 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .validation import check_images, check_labels, check_names, check_per_channel
 from ..core.errors import FddkitError
 from ..core.files import digest
+from .traits import PHOTOGRAPHS, Traits
+from .units import Units
+from .validation import check_images, check_labels, check_names, check_per_channel
 from .whitening import Whitening
-
-
-def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Return images as a network takes them: ``(x / 255 - mean) / std``.
-
-    Parameters
-    ----------
-    images : Tensor
-        uint8 [M, C, H, W].
-    mean, std : sequence of float
-        One value per channel, in units where pixels go from 0 to 1.
-
-    Returns
-    -------
-    Tensor
-        float32 [M, C, H, W].
-    """
-    mean, std = (torch.tensor(x, dtype=torch.float64)[:, None, None] for x in (mean, std))
-    scale, shift = (1 / (255 * std)).float(), (-mean / std).float()
-    return torch.addcmul(shift.to(images.device), images.float(), scale.to(images.device))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,6 +46,8 @@ class GroupedDataset:
         None: the groups are natural.
     whitening : Whitening, optional
         Applied after the normalisation, see `fddkit.data.whitening`.
+    traits : Traits
+        What is to be known of the images, see `fddkit.data.traits`.
     """
 
     images: Tensor
@@ -78,6 +62,7 @@ class GroupedDataset:
     index: Tensor | None = None
     paint: Callable[[Tensor, Tensor], Tensor] | None = None
     whitening: Whitening | None = None
+    traits: Traits = PHOTOGRAPHS
 
     @classmethod
     def from_arrays(
@@ -90,6 +75,7 @@ class GroupedDataset:
         group_names: Sequence[str] | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        traits: Traits | None = None,
     ) -> "GroupedDataset":
         """Check your own arrays and make a data set of a copy of them.
 
@@ -106,6 +92,9 @@ class GroupedDataset:
             given, a class or group may be empty (as in a test set that lacks one).
         mean, std : sequence of float, optional
             One value per channel, in units where pixels go from 0 to 1. 0.5 if left out.
+        traits : Traits, optional
+            Whether mirrored images keep their class, and what else methods want to know; by
+            default those of photographs.
 
         Returns
         -------
@@ -129,6 +118,7 @@ class GroupedDataset:
             group_names=check_names(group_names, group, name, "group"),
             mean=check_per_channel(mean, channels, name, "mean"),
             std=check_per_channel(std, channels, name, "std"),
+            traits=traits or PHOTOGRAPHS,
         )
 
     def __len__(self) -> int:
@@ -156,6 +146,11 @@ class GroupedDataset:
         """Shape (C, H, W) of one image."""
         return tuple(self.images.shape[1:])
 
+    @property
+    def units(self) -> Units:
+        """What the normalised images are measured in."""
+        return Units(tuple(self.mean), tuple(self.std), self.whitening)
+
     def counts(self) -> Tensor:
         """Count the images of each class and group.
 
@@ -168,7 +163,7 @@ class GroupedDataset:
         return cell.bincount(minlength=self.n_classes * self.n_groups).view(self.n_classes, -1)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return images as a network takes them: ``(x / 255 - mean) / std``, then whitened.
+        """Return images as a network takes them, see `Units.normalise`.
 
         Parameters
         ----------
@@ -182,8 +177,11 @@ class GroupedDataset:
         """
         if images.ndim == 1:
             images = self.images[images]
-        seen = normalise(images, self.mean, self.std)
-        return seen if self.whitening is None else self.whitening.apply(seen)
+        return self.units.normalise(images)
+
+    def seen(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what networks train on: images, classes and groups."""
+        return self.images, self.target, self.group
 
     def to(self, device: str | torch.device) -> "GroupedDataset":
         """Return the data set with its tensors on a device (itself if they are there).

@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..core.rng import derive
 from . import bias
-from .group_assignment import Deck
 from .catalogue import DatasetInfo
+from .group_assignment import Deck
 from .grouped import GroupedDataset
 from .injection_options import GAP_OPTIONS, OFFSET_OPTIONS
-from ..core.rng import derive
+from .traits import PHOTOGRAPHS, Traits
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +43,8 @@ class Canvas:
         Relative sizes of the minorities.
     info : dict
         The arguments of `fddkit.load`, without the bias ratio.
+    traits : Traits
+        What is to be known of the images.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Canvas:
     even: bool = False
     proportions: Sequence[float] | None = None
     info: dict[str, Any] = field(default_factory=dict)
+    traits: Traits = PHOTOGRAPHS
 
     def __len__(self) -> int:
         return len(self.target)
@@ -77,8 +81,8 @@ class Canvas:
         index : Tensor, optional
             int64 [M], which original each image shows; all of them in order if left out.
         **info
-            Added to `info`, what `fddkit.data.loading.reload` needs; if none, it cannot be loaded by
-            name, as a part of a set cannot.
+            Added to `info`, what `fddkit.data.loading.reload` needs; if none, it cannot be loaded
+            by name, as a part of a set cannot.
 
         Returns
         -------
@@ -97,6 +101,7 @@ class Canvas:
             info=self.info | info if info else {},
             index=index,
             paint=self.paint,
+            traits=self.traits,
         )
 
     def balanced(self, paired: bool, br: float) -> GroupedDataset:
@@ -140,6 +145,7 @@ def prepare(
         even=entry.even,
         proportions=proportions,
         info={"dataset": entry.name, "split": split, **arguments},
+        traits=entry.traits,
     )
 
 

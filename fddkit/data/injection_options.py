@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ..core.errors import FddkitError, unknown
 from . import bias
 from .catalogue import DatasetInfo
-from ..core.errors import FddkitError, unknown
 
 
 def _open(function: Callable[..., Tensor], prefix: str) -> dict[str, Any]:

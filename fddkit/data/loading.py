@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from . import bias
-from .injection import Canvas, group_names, move, prepare
-from .catalogue import CATALOGUE, DatasetInfo
 from ..core.errors import FddkitError, unknown
-from .grouped import GroupedDataset
-from .injection_options import check_number, numbers, resolve
 from ..core.reading import clip, conform
+from . import bias
+from .catalogue import CATALOGUE, DatasetInfo
+from .grouped import GroupedDataset
+from .injection import Canvas, group_names, move, prepare
+from .injection_options import check_number, numbers, resolve
 
 _INFO = {
     "dataset": str,

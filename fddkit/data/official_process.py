@@ -1,6 +1,6 @@
 """A foreign ``.pt`` file, read in a process of its own whose answer is not trusted either.
 
-The process runs `foreign_reader`, isolated from the environment and from any package, within
+The process runs `official_reader`, isolated from the environment and from any package, within
 limits of memory and time; where the system has no `resource` limits (Windows), of time only. It
 ends with its parent. Whatever happens to it becomes one sentence.
 """
@@ -41,7 +41,7 @@ _DTYPES = {
     )
 }
 _NOT = f"{{path}} is not {KNOWN}: %s; give a file that one of them saved"
-_SENTENCES = {  # by the word in which `foreign_reader` or `_ask` say it
+_SENTENCES = {  # by the word in which `official_reader` or `_ask` say it
     "other": _NOT % "torch.save did not write it",
     "damaged": _NOT % "it is damaged",
     "more": _NOT % "it holds more than plain data, {detail}",

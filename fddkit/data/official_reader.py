@@ -1,4 +1,4 @@
-"""The program that reads a foreign ``.pt`` file in a process of its own, for `foreign_process`.
+"""The program that reads a foreign ``.pt`` file in a process of its own, for `official_process`.
 
 It needs nothing but Python's standard library, and it builds nothing but plain data. What
 torch.save writes is a pickle beside the numbers of its tensors. Whatever the pickle names is
@@ -59,7 +59,7 @@ _NUMBERS = {
 
 
 class Refused(Exception):
-    """The file is no set that can be read; `foreign_process` has the sentence that says why.
+    """The file is no set that can be read; `official_process` has the sentence that says why.
 
     Parameters
     ----------

@@ -12,19 +12,19 @@ A file is read in a process of its own, see `fddkit.data.official_process`.
 """
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from . import whitening
-from .distilled import DistilledSet
 from ..core.errors import FddkitError
 from ..core.files import digest
-from .official_process import contents
-from .grouped import GroupedDataset
 from ..core.versions import versions
+from . import whitening
+from .distilled import DistilledSet
+from .grouped import GroupedDataset
+from .official_process import contents
+from .units import Units
 
 
 def read_foreign(
@@ -76,13 +76,7 @@ def read_foreign(
     kind, images, target, data = _read(path, labels, experiment)
     images, target = _checked(images, target, train, path)
     if kind == "idc":
-        mean, std = (torch.tensor(x)[:, None, None] for x in (train.mean, train.std))
-        if images.min() < -0.01 or images.max() > 1.01:
-            raise FddkitError(
-                f"the pixels of {path} reach from {images.min():.3g} to {images.max():.3g}, but "
-                "IDC's lie in [0, 1]; this is another format"
-            )
-        images = (images - mean) / std
+        images = _normalised(images, train, path)
     white = None
     if zca:
         chunks = torch.arange(len(train)).split(4096)
@@ -115,11 +109,11 @@ def read_foreign(
         config=config,
         versions=versions(torch.device("cpu")),
         factor=factor if factor is not None else (2 if kind == "idc" else 1),
+        lr=lr,
         whitening=white,
     )
     try:
-        found = replace(found, lr=lr)
-        found._check()
+        found.check()
     except ValueError as error:
         raise FddkitError(f"{path} cannot be imported: {error}") from error
     return found
@@ -145,6 +139,16 @@ def _read(
             "--labels FILE"
         )
     return "mtt", *found.arrays, *target.arrays, found.data
+
+
+def _normalised(pixels: Tensor, train: GroupedDataset, path: Path) -> Tensor:
+    """Return IDC's pixels in the units of the training set, if pixels they are."""
+    if pixels.min() < -0.01 or pixels.max() > 1.01:
+        raise FddkitError(
+            f"the pixels of {path} reach from {pixels.min():.3g} to {pixels.max():.3g}, but "
+            "IDC's lie in [0, 1]; this is another format"
+        )
+    return Units(tuple(train.mean), tuple(train.std)).normalise(pixels)
 
 
 def _checked(

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from .torchvision_import import torchvision
 from ..core.errors import FddkitError
 from ..core.rng import generator
+from .torchvision_import import torchvision
 
 _IDX = (
     "train-images-idx3-ubyte",

@@ -94,6 +94,13 @@ class CAFE(Bilevel):
         "paper": CAFESettings(init="noise", encoder="paper"),
     }
 
+    protocol: ClassVar = {"epochs": 600, "augment": "none"}
+
+    @property
+    def depends(self) -> bool:
+        """See `Matching.depends`: they are trained on them."""
+        return True
+
     def __init__(self, *arguments: object, **options: object):
         super().__init__(*arguments, **options)
         self._watch = Sampler(self.train, self.settings.watched, "class")

@@ -61,6 +61,13 @@ class DC(Bilevel):
         "paper": DCSettings(iterations=1000, encoder="paper"),
     }
 
+    protocol: ClassVar = {"epochs": 300, "augment": "none"}
+
+    @property
+    def depends(self) -> bool:
+        """See `Matching.depends`: they are trained on them."""
+        return True
+
     def weights(self, net: Network) -> Weights:
         """Return the weights whose gradients are matched."""
         return Weights(net)
@@ -96,6 +103,7 @@ class DSA(DC):
     """DC with siamese augmentation."""
 
     title = "DC with differentiable siamese augmentation (Zhao and Bilen 2021)"
+    protocol: ClassVar = {}
     presets: ClassVar = {
         "smoke": DCSettings(
             iterations=3, batch=32, width=16, outer=3, inner=2, augment="auto", encoder="smoke"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ..core.entries import used
 from ..core.errors import Damaged, FddkitError
 from ..core.files import remove
 from ..core.locks import is_locked, locked
@@ -16,10 +17,10 @@ from ..core.tensors import only, read_header
 from ..core.versions import choose_device, versions
 from ..data.distilled import SET, DistilledSet
 from ..data.grouped import GroupedDataset
-from ..rules.targets import RULES
+from ..rules.rules import RULES
 from .loop import CHECKPOINT, CHOOSE, Progress, Run, continued, refuse_another
 from .registry import find, settings
-from .start import BASELINES, initial
+from .start import BASELINES, baseline
 
 __all__ = ["Progress", "distill"]
 
@@ -54,7 +55,7 @@ def distill(
         The distiller, one of `fddkit.distillers.registry.METHODS`, or a baseline, ``"random"`` or
         ``"whole"``.
     fairness : str
-        The rule that turns group statistics into targets, one of `fddkit.rules.targets.RULES`; the
+        The rule that turns group statistics into targets, one of `fddkit.rules.rules.RULES`; the
         baselines have none.
     ipc : int
         Images per class; ``whole`` ignores it.
@@ -110,21 +111,22 @@ def distill(
         "fingerprint": train.fingerprint(),
         "method": method,
         "fairness": fairness if distiller else None,
-        "ipc": None if method == "whole" else ipc,
+        "ipc": ipc if distiller or BASELINES[method].sized else None,
         "seed": seed,
         "preset": preset,
         "settings": asdict(chosen) if distiller else {},
     }
-    config = json.loads(json.dumps(config))  # as a file will hold it
+    mine = used([config["dataset"], method, config["fairness"], config["settings"]])
+    config = json.loads(json.dumps(config | ({"registered": mine} if mine else {})))  # as on disk
 
     def start() -> Run:
         matching = distiller(train, ipc, chosen, seed, device, compile=compile, graph=graph)
-        matching.prepare(fairness, cache, progress)
+        matching.prepare(RULES[fairness], cache, progress)
         return Run(matching, RULES[fairness], config)
 
     def made(part: Path | None) -> DistilledSet:
         if distiller is None:
-            return replace(initial(train, method, ipc, seed), config=config, versions=now)
+            return replace(baseline(train, method, ipc, seed), config=config, versions=now)
         run = continued(start, part, config, overwrite) if part else start()
         return run.finish(part, progress, callback, every, checkpoint_seconds)
 

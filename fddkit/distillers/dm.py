@@ -1,12 +1,13 @@
 """Distribution matching: the mean embeddings of random networks (Zhao and Bilen 2023)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ..core.errors import FddkitError
+from ..core.numbers import whole
 from ..core.rng import generator
 from ..data.grouped import GroupedDataset
 from ..rules.targets import Segments
@@ -47,7 +48,7 @@ class DMSettings(Settings):
 
     whole: ClassVar[tuple[str, ...]] = (*Settings.whole, "net_batch")
     positive: ClassVar[tuple[str, ...]] = (*Settings.positive, "net_lr")
-    choices: ClassVar[dict[str, tuple[str, ...]]] = {
+    choices: ClassVar[dict[str, Collection[str]]] = {
         **Settings.choices,
         "distance": ("mse", "l1"),
     }
@@ -55,8 +56,7 @@ class DMSettings(Settings):
     def __post_init__(self):
         """Check every value."""
         super().__post_init__()
-        if isinstance(self.warmup, bool) or not isinstance(self.warmup, int) or self.warmup < 0:
-            raise FddkitError(f"warmup={self.warmup!r} is no number of epochs; give 0 or more")
+        whole("warmup", self.warmup, least=0)
 
     def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
         """See `Settings.derive`."""
@@ -76,6 +76,11 @@ class DM(Matching):
             iterations=20_000, augment="color_crop_cutout_flip_scale_rotate", encoder="paper"
         ),
     }
+
+    @property
+    def depends(self) -> bool:
+        """See `Matching.depends`."""
+        return self.settings.warmup > 0
 
     def statistic(
         self, net: Network, images: Tensor, target: Tensor, segments: Segments

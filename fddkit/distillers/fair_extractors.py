@@ -14,8 +14,8 @@ from torch.nn.utils import parameters_to_vector
 
 from ..core.cache import artifact, cached, identify
 from ..core.errors import FddkitError
+from ..core.kinds import Array, Kind
 from ..core.rng import derive, generator
-from ..core.tensors import Array, Kind
 from ..data.grouped import GroupedDataset
 from ..training import augment, networks
 from ..training.sgd import descend

@@ -1,5 +1,6 @@
 """Gradient matching beside a network that trains on real images: IDC (Kim et al. 2022)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,8 +10,9 @@ from torch.nn import functional as F
 
 from ..core.errors import FddkitError
 from ..core.rng import generator
-from ..data.distilled import DistilledSet, decode
+from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
+from ..data.multi_formation import decode
 from ..training import augment
 from ..training.cutmix import cutmix
 from ..training.networks import Network
@@ -41,19 +43,19 @@ class IDCSettings(Settings):
         Multi-formation: each image holds ``factor ** 2`` smaller ones; 1 is IDC-I. ``None``
         takes the official 2, and 1 below 28 pixels.
     distance : {"mse", "l1"} or None
-        Sum of squares or of absolute values; ``None`` takes ``l1`` for digits and clothes and
-        ``mse`` otherwise, as the official code does.
+        Sum of squares or of absolute values; ``None`` takes ``mse`` for photographs and ``l1``
+        otherwise, as the official code does for its data sets.
     outer : int
         Steps on the images with one network.
     batch_syn : int
         At most so many decoded synthetic images per class and step, drawn at random.
     net_data : int or None
-        Real images that the network trains on after each step; ``None`` takes 2000 for CIFAR-10
-        and 500 otherwise.
+        Real images that the network trains on after each step; ``None`` takes 2000 of photographs
+        (CIFAR-10) and 500 otherwise.
     net_batch, net_lr, net_momentum, net_decay
         Of that training.
     cutmix : float or None
-        Probability of mixing a batch of it; ``None`` takes 0.5, and 0 for digits in
+        Probability of mixing a batch of it; ``None`` takes 0.5, and 0 for digits and letters in
         multi-formation.
     """
 
@@ -75,7 +77,7 @@ class IDCSettings(Settings):
         *Settings.whole, "factor", "outer", "batch_syn", "net_data", "net_batch"
     )  # fmt: skip
     positive: ClassVar[tuple[str, ...]] = (*Settings.positive, "net_lr", "lr_scale")
-    choices: ClassVar[dict[str, tuple[str, ...]]] = {
+    choices: ClassVar[dict[str, Collection[str]]] = {
         **Settings.choices,
         "init": ("mix", *INITS),
         "distance": ("mse", "l1"),
@@ -95,25 +97,24 @@ class IDCSettings(Settings):
         """See `Settings.resolve`."""
         found = super().resolve(ipc, train)
         if self.augment == "auto":
-            digits = train.name.startswith(("digits", "cmnist")) and found.factor > 1
-            found = replace(found, augment="color+crop" if digits else "color+crop+cutout")
+            mixed = train.traits.characters and found.factor > 1
+            found = replace(found, augment="color+crop" if mixed else "color+crop+cutout")
         return found
 
     def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
         """See `Settings.derive`."""
         side = max(train.shape[1:])
-        digits = train.name.startswith(("digits", "cmnist"))
-        factor = self.factor or (2 if side >= 28 else 1)
-        gray = digits or train.name.startswith("cfmnist")
-        distance = self.distance or ("l1" if gray else "mse")
+        traits, factor = train.traits, self.factor or (2 if side >= 28 else 1)
+        distance = self.distance or ("mse" if traits.photographs else "l1")
+        official = 28 if traits.characters else 32
         base = {"mse": 5e-3, "l1": 1e-4}[distance]
         return {
             "iterations": 2000,
-            "lr": self.lr_scale * base * ipc / 10 * (side / (28 if digits else 32)) ** 2,
+            "lr": self.lr_scale * base * ipc / 10 * (side / official) ** 2,
             "factor": factor,
             "distance": distance,
-            "net_data": 2000 if train.name.startswith("cifar10") else 500,
-            "cutmix": 0.0 if digits and factor > 1 else 0.5,
+            "net_data": 2000 if traits.photographs else 500,
+            "cutmix": 0.0 if traits.characters and factor > 1 else 0.5,
         }
 
 
@@ -131,6 +132,20 @@ class IDC(DC):
         "paper": IDCSettings(encoder="paper"),
     }
 
+    # four times as many steps of a quarter of the images: every set trains as many epochs
+    protocol: ClassVar = {
+        "augment": "flip+color+crop_scale_rotate",
+        "cutmix": 0.5,
+        "batch": 64,
+        "schedule": "thirds",
+        "max_steps": 80_000,
+    }
+
+    @property
+    def depends(self) -> bool:
+        """See `Matching.depends`: they are trained on real ones."""
+        return False
+
     def weights(self, net: Network) -> Weights:
         """See `DC.weights`: the convolutions alone."""
         return Weights(net, classifier=False)
@@ -146,8 +161,7 @@ class IDC(DC):
 
     def _pixel(self, value: float) -> Tensor:
         """Return a pixel of [0, 1] in normalised units, [C, 1, 1]."""
-        mean, std = (torch.tensor(x)[:, None, None] for x in (self.train.mean, self.train.std))
-        return ((value - mean) / std).to(self.device, self.dtype)
+        return self.train.units.level(value).to(self.device, self.dtype)
 
     @property
     def shown(self) -> int:
@@ -158,7 +172,7 @@ class IDC(DC):
         """See `Matching.start`."""
         factor, init = self.settings.factor, self.settings.init
         if init != "mix":
-            return replace(initial(self.train, "start", self.ipc, self.seed, init), factor=factor)
+            return replace(initial(self.train, self.ipc, self.seed, init), factor=factor)
         small = self.originals(self.ipc * factor**2)
         if factor == 1:
             return small
@@ -179,7 +193,7 @@ class IDC(DC):
                 f"{ipc} real images of each class are to be mixed, but one class of "
                 f"{self.train.name} has {least}; choose a smaller ipc or factor, or init=noise"
             )
-        return initial(self.train, "start", ipc, self.seed)
+        return initial(self.train, ipc, self.seed)
 
     def show(
         self, images: Tensor, first: int, draws: list[augment.Draw], step: int

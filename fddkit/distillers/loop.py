@@ -14,8 +14,9 @@ from tqdm.auto import tqdm
 
 from ..core.errors import Damaged, FddkitError
 from ..core.files import set_aside
+from ..core.kinds import Array, Kind
 from ..core.reading import clip
-from ..core.tensors import Array, Kind, may_replace, only, read_tensors, write_tensors
+from ..core.tensors import may_replace, only, read_tensors, write_tensors
 from ..core.versions import versions
 from ..data.distilled import DistilledSet
 from ..rules.targets import Rule

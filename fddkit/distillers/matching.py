@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -12,8 +13,6 @@ from ..core.rng import derive, generator
 from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
 from ..data.sampling import Batch, Sampler
-from ..rules import encoder
-from ..rules.density import kde_log_weights
 from ..rules.targets import Rule, Segments, Targets, segments, targets
 from ..training import augment, compile, networks
 from ..training.networks import Network
@@ -55,8 +54,11 @@ class Matching:
     title: ClassVar[str]
     #: Preset name -> settings.
     presets: ClassVar[dict[str, Settings]]
-    #: Rule -> why it has no meaning for this method.
-    lacks: ClassVar[dict[str, str]] = {}
+    #: What its own evaluation has that DM's has not: fields of `fddkit.training.fit.Recipe`.
+    protocol: ClassVar[Mapping[str, object]] = {}
+    #: What it trains on the groups before the first step, in words. Where there is something, a
+    #: rule acts there: a step does not depend on it, and no statistic of images is matched.
+    beforehand: ClassVar[str] = ""
     #: Whether a step needs no more than one derivative of the network's embedding.
     compiles: ClassVar[bool] = False
 
@@ -92,18 +94,28 @@ class Matching:
 
     # --- what a distiller says of itself -----------------------------------------------------
 
+    @classmethod
+    def lacks(cls, rule: Rule) -> str:
+        """Return why a rule has no meaning for this method; empty where it has one."""
+        return ""
+
+    @property
+    def depends(self) -> bool:
+        """Whether the networks of the steps depend on the synthetic images."""
+        return False
+
     @property
     def per_network(self) -> int:
         """Steps on the images with one network."""
         return 1
 
-    def prepare(self, fairness: str, cache: str | os.PathLike | None, progress: bool) -> None:
+    def prepare(self, rule: Rule, cache: str | os.PathLike | None, progress: bool) -> None:
         """Train, or find in the cache, what the steps under a rule rest on.
 
         Parameters
         ----------
-        fairness : str
-            The name of the rule.
+        rule : Rule
+            One of `fddkit.rules.rules.RULES`.
         cache : path-like, optional
             Folder of artifacts that runs share, see `fddkit.core.cache`.
         progress : bool
@@ -114,14 +126,9 @@ class Matching:
         if c.extractor == "fair":
             self._pool, seals = fair_extractors(self.train, c, self.seed, **shared)
             self.sources |= seals
-        if fairness == "kde":
-            chosen = encoder.PRESETS[c.encoder]
-            features, seals = encoder.encode(self.train, chosen, self.seed, **shared)
+        if rule.prepare is not None:
+            self.sampler.log_weights, seals = rule.prepare(self.train, c, self.seed, **shared)
             self.sources |= seals
-            self.sampler.log_weights = kde_log_weights(
-                features, self.train.target, c.kde_over, c.kde_form, c.kde_sigma2,
-                c.kde_temperature,
-            )  # fmt: skip
 
     @property
     def shown(self) -> int:
@@ -168,7 +175,7 @@ class Matching:
 
     def start(self) -> DistilledSet:
         """Return the images that the optimisation starts from."""
-        return initial(self.train, "start", self.ipc, self.seed, self.settings.init)
+        return initial(self.train, self.ipc, self.seed, self.settings.init)
 
     def rate(self, step: int) -> float | Tensor:
         """Return the step size on the images."""
@@ -200,7 +207,7 @@ class Matching:
         images : Tensor
             [classes * ipc, C, H, W], normalised.
         rule : Rule
-            One of `fddkit.rules.targets.RULES`.
+            One of `fddkit.rules.rules.RULES`.
         step : int
             Names the step's batch, network and augmentation.
 

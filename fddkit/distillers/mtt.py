@@ -14,7 +14,7 @@ from ..core.rng import generator
 from ..data import whitening
 from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
-from ..rules.targets import RULES, Rule
+from ..rules.targets import Rule
 from ..training import augment
 from .matching import Matching
 from .mtt_experts import Experts, ExpertSettings, train_experts
@@ -95,15 +95,6 @@ class MTTSettings(Settings):
         return found
 
 
-def _reason(rule: str) -> str:
-    """Return why a rule has no meaning for trajectories."""
-    if rule == "kde":
-        return "its weights are for single images, not for trajectories; take dm or dsa"
-    if rule in ("fairdd", "fairdd-inverse", "df"):
-        return "a student ends at one point and cannot meet every group's; take cobra"
-    return "of trajectories only the average over groups is defined; take cobra"
-
-
 class MTT(Matching):
     """The weights that real images lead to, reached by fewer steps on the synthetic ones."""
 
@@ -120,11 +111,21 @@ class MTT(Matching):
         ),
         "paper": MTTSettings(encoder="paper"),
     }  # fmt: skip
-    lacks: ClassVar = {rule: _reason(rule) for rule in RULES if rule not in ("vanilla", "cobra")}
+    protocol: ClassVar = {"repeats": 5}
+    beforehand = "experts"
 
     _experts: Experts
     _alpha: tuple[float, float]  # value, velocity
     _slopes: dict[int, float]  # step -> the gradient in alpha that came with that in the images
+
+    @classmethod
+    def lacks(cls, rule: Rule) -> str:
+        """See `Matching.lacks`."""
+        if rule.mean_of:
+            return ""
+        if not rule.of_groups:
+            return "its weights are for single images, not for trajectories; take dm or dsa"
+        return "of trajectories only the plain mean over groups is defined; take cobra"
 
     def __init__(self, *arguments: object, **options: object):
         super().__init__(*arguments, **options)
@@ -136,7 +137,7 @@ class MTT(Matching):
         self._module = self.fresh(0)
         self._shapes = {name: p.shape for name, p in self._module.named_parameters()}
 
-    def prepare(self, fairness: str, cache: str | os.PathLike | None, progress: bool) -> None:
+    def prepare(self, rule: Rule, cache: str | os.PathLike | None, progress: bool) -> None:
         """See `Matching.prepare`: the experts, of each group under ``cobra``."""
         c = self.settings
         wanted = ExpertSettings(
@@ -147,7 +148,7 @@ class MTT(Matching):
             self.train,
             wanted,
             self.seed,
-            groups=fairness == "cobra",
+            groups=rule.mean_of == "groups",
             cache=cache,
             device=self.device,
             progress=progress,

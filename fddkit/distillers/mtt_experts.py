@@ -12,9 +12,10 @@ from tqdm.auto import tqdm
 
 from ..core.cache import artifact, cached, identify, resumed
 from ..core.errors import FddkitError
+from ..core.kinds import Array, Kind
 from ..core.reading import clip
 from ..core.rng import derive, generator
-from ..core.tensors import Array, Kind, write_tensors
+from ..core.tensors import write_tensors
 from ..data.grouped import GroupedDataset
 from ..training import augment, networks
 from ..training.sgd import descend

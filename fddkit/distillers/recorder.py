@@ -1,6 +1,5 @@
 """Synthetic images as they come to be: what a film is made of."""
 
-import torch
 from torch import Tensor
 
 from ..data.grouped import GroupedDataset
@@ -22,10 +21,7 @@ def pixels(train: GroupedDataset, images: Tensor) -> Tensor:
     Tensor
         float32 [M, C, H, W] in [0, 1].
     """
-    if train.whitening is not None:
-        images = train.whitening.invert(images)
-    mean, std = (torch.tensor(x)[:, None, None] for x in (train.mean, train.std))
-    return (images * std + mean).clamp(0, 1)
+    return train.units.pixels(images).clamp(0, 1)
 
 
 class Recorder:

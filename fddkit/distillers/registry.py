@@ -1,8 +1,9 @@
-"""The distillers by name: adding one means a subclass of `Matching` and a line here."""
+"""The distillers by name: a built-in one is a subclass of `Matching` and a line here."""
 
+from ..core.entries import Table
 from ..core.errors import FddkitError, unknown
 from ..core.presets import choose
-from ..rules.targets import RULES
+from ..rules.rules import RULES
 from .cafe import CAFE
 from .dc import DC, DSA
 from .dm import DM
@@ -14,16 +15,28 @@ from .mtt import MTT
 from .settings import Settings
 from .start import BASELINES
 
-#: Name -> distiller.
-METHODS: dict[str, type[Matching]] = {
-    "dm": DM,
-    "dc": DC,
-    "dsa": DSA,
-    "idc": IDC,
-    "dream": DREAM,
-    "cafe": CAFE,
-    "mtt": MTT,
-}
+
+def _is_distiller(entry: object) -> bool:
+    return isinstance(entry, type) and issubclass(entry, Matching)
+
+
+def _adopt(name: str, distiller: type[Matching]) -> type[Matching]:
+    """See that a distiller that is registered says what it has to."""
+    presets = getattr(distiller, "presets", {})
+    missing = [f"preset {name}" for name in ("smoke", "quick", "paper") if name not in presets]
+    missing += [] if hasattr(distiller, "title") else ["title"]
+    if missing:
+        raise FddkitError(f"the distiller {name!r} has no {missing[0]}; add it to the class")
+    return distiller
+
+
+#: Name -> distiller, in the order in which they are listed.
+METHODS: Table[type[Matching]] = Table(
+    "distiller",
+    _is_distiller,
+    {"dm": DM, "dc": DC, "dsa": DSA, "idc": IDC, "dream": DREAM, "cafe": CAFE, "mtt": MTT},
+    _adopt,
+)
 
 
 def find(method: str, fairness: str | None = None) -> type[Matching]:
@@ -34,7 +47,7 @@ def find(method: str, fairness: str | None = None) -> type[Matching]:
     method : str
         One of `METHODS`.
     fairness : str, optional
-        One of `fddkit.rules.targets.RULES`.
+        One of `fddkit.rules.rules.RULES`.
 
     Returns
     -------
@@ -49,12 +62,17 @@ def find(method: str, fairness: str | None = None) -> type[Matching]:
     if method not in METHODS:
         raise unknown("method", method, [*METHODS, *BASELINES])
     if fairness is not None:
-        if fairness not in RULES:
-            raise unknown("fairness rule", fairness, RULES)
-        reason = METHODS[method].lacks.get(fairness)
+        reason = lacks(method, fairness)
         if reason:
             raise FddkitError(f"{method} has no rule {fairness!r}: {reason}")
     return METHODS[method]
+
+
+def lacks(method: str, fairness: str) -> str:
+    """Return why a rule has no meaning for a distiller, both by name; empty where it has one."""
+    if fairness not in RULES:
+        raise unknown("fairness rule", fairness, RULES)
+    return METHODS[method].lacks(RULES[fairness])
 
 
 def settings(preset: str, method: str = "dm", **overrides: object) -> Settings:

@@ -1,15 +1,16 @@
 """The hyper-parameters that every distiller has; a distiller adds its own by inheritance."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..core.errors import FddkitError, unknown
+from ..core.numbers import whole
 from ..data.grouped import GroupedDataset
 from ..data.sampling import GROUP_BATCH, SAMPLING
 from ..rules import density, encoder
 from ..training import augment
-from ..training.networks import NETWORKS
+from ..training.architectures import NETWORKS
 
 INITS = ("real", "noise", "hybrid")
 NORMALISE = ("none", "groups")
@@ -46,7 +47,7 @@ class Settings:
     augment : str
         Differentiable siamese augmentation: families joined by ``_``, one of which is drawn
         (joined by ``+`` they are all applied), or ``"none"``; ``"auto"`` takes all six, without
-        ``flip`` on digits.
+        ``flip`` where a mirrored image is of another class (`fddkit.data.traits`).
     network : str
         The architecture that sees the images.
     width, depth : int
@@ -88,12 +89,12 @@ class Settings:
         *("iterations", "batch", "width", "depth", "extractors", "extractor_steps"),
     )
     positive: ClassVar[tuple[str, ...]] = ("lr", "kde_sigma2", "kde_temperature")
-    choices: ClassVar[dict[str, tuple[str, ...]]] = {
+    choices: ClassVar[dict[str, Collection[str]]] = {
         "sampling": SAMPLING,
         "group_batch": GROUP_BATCH,
         "normalise": NORMALISE,
         "init": INITS,
-        "network": tuple(NETWORKS),
+        "network": NETWORKS,
         "extractor": EXTRACTORS,
         "kde_form": density.FORMS,
         "kde_over": density.OVER,
@@ -103,9 +104,7 @@ class Settings:
     def __post_init__(self):
         """Check every value; a subclass adds names to `whole`, `positive` and `choices`."""
         for name in self._given(self.whole):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise FddkitError(f"{name}={value!r} is not a positive integer; give at least 1")
+            whole(name, getattr(self, name))
         for name in self._given(self.positive):
             value = getattr(self, name)
             if isinstance(value, bool) or not 0 < value < float("inf"):
@@ -141,12 +140,8 @@ class Settings:
         """
         found = self.derive(ipc, train)
         changed = {name: value for name, value in found.items() if getattr(self, name) is None}
-        strategy = self.augment
-        if strategy == "auto":
-            # a mirrored digit is no longer that digit (README of the official DSA code)
-            digits = train.name.startswith(("digits", "cmnist"))
-            strategy = "_".join(f for f in augment.FAMILIES if not (digits and f == "flip"))
-        return replace(self, **changed, augment=strategy)
+        auto = augment.automatic(train.traits.mirrors)
+        return replace(self, **changed, augment=auto if self.augment == "auto" else self.augment)
 
     def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
         """Return, for each field that may be None, what it then is.

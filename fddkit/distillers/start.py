@@ -1,30 +1,103 @@
 """What a run starts from: real images, noise, or both; and the baselines that end there."""
 
-import torch
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
+from ..core.entries import Table
 from ..core.errors import FddkitError
+from ..core.numbers import whole
 from ..core.rng import generator
 from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
 
-BASELINES = {
-    "random": "baseline: real images drawn at random, as biased as the set",
-    "whole": "baseline: the whole training set",
-}
+
+@dataclass(frozen=True)
+class Baseline:
+    """Real images to train on, beside what is distilled.
+
+    Attributes
+    ----------
+    title : str
+        What it is.
+    pick : callable
+        ``pick(train, ipc, seed) -> index``, int64 [M]: which images.
+    colour : str
+        In every figure, ``#rrggbb``.
+    sized : bool
+        Whether it has so many images per class, and class comes after class.
+    """
+
+    title: str
+    pick: Callable[[GroupedDataset, int, int], Tensor]
+    colour: str
+    sized: bool = True
 
 
-def initial(
-    train: GroupedDataset, method: str, ipc: int, seed: int, init: str = "real"
-) -> DistilledSet:
-    """Return the images of a baseline, or those that an optimisation starts from.
+def _drawn(train: GroupedDataset, ipc: int, seed: int) -> Tensor:
+    """Return ``ipc`` images of each class at random; a small class comes again and again."""
+    target, draws = train.target.cpu(), generator(seed, "initial images")
+    pools = [torch.where(target == y)[0] for y in range(train.n_classes)]
+    picks = [pool[torch.randperm(len(pool), generator=draws)] for pool in pools]
+    return torch.cat([pick.repeat(-(-ipc // len(pick)))[:ipc] for pick in picks])
+
+
+def _every(train: GroupedDataset, ipc: int, seed: int) -> Tensor:
+    return torch.arange(len(train))
+
+
+#: Name -> baseline, in the order in which they are listed.
+BASELINES: Table[Baseline] = Table(
+    "baseline",
+    lambda entry: isinstance(entry, Baseline),
+    {
+        "random": Baseline(
+            "baseline: real images drawn at random, as biased as the set", _drawn, "#999999"
+        ),
+        "whole": Baseline("baseline: the whole training set", _every, "#000000", sized=False),
+    },
+)
+
+
+def baseline(train: GroupedDataset, name: str, ipc: int, seed: int) -> DistilledSet:
+    """Return the images of a baseline, as uint8.
 
     Parameters
     ----------
     train : GroupedDataset
         The real set.
-    method : str
-        ``"whole"`` takes every image, ``"random"`` ``ipc`` a class (both as uint8); any other
-        the start of an optimisation (float32, normalised).
+    name : str
+        One of `BASELINES`.
+    ipc : int
+        Images per class, where it is `Baseline.sized`.
+    seed : int
+        Names the draws; those of ``random`` are what an optimisation starts from.
+
+    Returns
+    -------
+    DistilledSet
+        On the CPU, without config.
+
+    Raises
+    ------
+    FddkitError
+        If ``ipc`` is not a positive integer, a class is empty, or has fewer than ``ipc`` images.
+    """
+    entry = BASELINES[name]
+    _check(train, ipc, ipc if entry.sized else 1)
+    index = entry.pick(train, ipc, seed).to(train.images.device)
+    return _set(train, train.images[index], train.target[index], train.group[index])
+
+
+def initial(train: GroupedDataset, ipc: int, seed: int, init: str = "real") -> DistilledSet:
+    """Return the images that an optimisation starts from, float32 and normalised.
+
+    Parameters
+    ----------
+    train : GroupedDataset
+        The real set.
     ipc : int
         Images per class.
     seed : int
@@ -35,19 +108,29 @@ def initial(
     Returns
     -------
     DistilledSet
-        On the CPU, without config; class after class unless ``"whole"``.
+        On the CPU, without config; class after class.
 
     Raises
     ------
     FddkitError
-        If ``ipc`` is not a positive integer, a class is empty, or has fewer than ``ipc`` images
-        where real ones are needed.
+        As `baseline`, where real images are needed.
     """
-    if isinstance(ipc, bool) or not isinstance(ipc, int) or ipc < 1:
-        raise FddkitError(f"ipc={ipc!r} is not a positive integer; give at least 1")
+    _check(train, ipc, 0)
     n_real = {"real": ipc, "hybrid": (ipc + 1) // 2, "noise": 0}[init]
-    if method in BASELINES:
-        n_real = 1 if method == "whole" else ipc
+    _check(train, ipc, n_real)
+    # noise may fill more places than a class has images: what it covers is of no matter
+    index = _drawn(train, ipc, seed).to(train.images.device)
+    images = train.normalise(index)
+    noise = torch.randn(images.shape, generator=generator(seed, "initial noise")).to(images)
+    noisy = (torch.arange(ipc) >= n_real).repeat(train.n_classes).to(index.device)
+    images = torch.where(noisy[:, None, None, None], noise, images)
+    group = torch.where(noisy, -1, train.group[index])
+    return _set(train, images, train.target[index], group)
+
+
+def _check(train: GroupedDataset, ipc: int, n_real: int) -> None:
+    """Refuse an ``ipc`` that is no number of images, or that a class does not have."""
+    whole("ipc", ipc)
     for name, size in zip(train.target_names, train.counts().sum(1).tolist(), strict=True):
         if size == 0:
             raise FddkitError(f"class {name!r} of {train.name} has no image; drop it or fill it")
@@ -57,26 +140,11 @@ def initial(
                 "choose a smaller ipc or init='noise'"
             )
 
-    target = train.target.cpu()
-    if method == "whole":
-        index = torch.arange(len(train))
-    else:
-        draws = generator(seed, "initial images")
-        pools = [torch.where(target == y)[0] for y in range(train.n_classes)]
-        picks = [pool[torch.randperm(len(pool), generator=draws)] for pool in pools]
-        # noise may fill more places than a class has images: what it covers is of no matter
-        index = torch.cat([pick.repeat(-(-ipc // len(pick)))[:ipc] for pick in picks])
-    index = index.to(train.images.device)
-    images, group = train.images[index], train.group[index]
-    if method not in BASELINES:
-        images = train.normalise(index)
-        noise = torch.randn(images.shape, generator=generator(seed, "initial noise")).to(images)
-        noisy = (torch.arange(ipc) >= n_real).repeat(train.n_classes).to(index.device)
-        images = torch.where(noisy[:, None, None, None], noise, images)
-        group = torch.where(noisy, -1, group)
+
+def _set(train: GroupedDataset, images: Tensor, target: Tensor, group: Tensor) -> DistilledSet:
     return DistilledSet(
         images=images.cpu(),
-        target=train.target[index].cpu(),
+        target=target.cpu(),
         group=group.cpu(),
         mean=tuple(train.mean),
         std=tuple(train.std),

@@ -3,4 +3,4 @@
 A set and a test set come in; a report of counts comes out, and sentences.
 """
 
-__all__ = ["conclusions", "evaluate", "metrics", "report"]
+__all__ = ["conclusions", "evaluate", "measures", "metrics", "report", "report_file"]

@@ -1,16 +1,16 @@
 """What reports mean, in sentences that are computed and so are never false."""
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import combinations, pairwise
 
+from ..rules.rules import RULES
+from .measures import find
 from .metrics import Summary
 from .report import FairnessReport
 
-REPAIRS = ("fairdd", "cobra")
-
 
 def verdict(named: Mapping[str, FairnessReport]) -> str:
-    """Say whether distillation amplified the bias and whether the rules repaired it.
+    """Say whether distillation amplified the bias and whether rules repaired it.
 
     It speaks of DEO_A, which is steadier than DEO_M, a maximum. Two differ if their 95% intervals
     do not overlap; where one of the two has no interval (a single repeat) nothing is claimed. The
@@ -19,16 +19,16 @@ def verdict(named: Mapping[str, FairnessReport]) -> str:
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        ``"whole"``, ``"random"``, ``"vanilla"`` and any of ``"fairdd"`` and ``"cobra"``; what is
-        missing is not spoken of.
+        ``"whole"``, ``"random"``, ``"vanilla"`` and any of the rules that have
+        `fddkit.rules.targets.Rule.repairs`; what is missing is not spoken of.
 
     Returns
     -------
     str
         One line a finding.
     """
-    tests = [report.counterfactual or report for report in named.values()]
-    deo = {name: test.deo_a for name, test in zip(named, tests, strict=True)}
+    deo = {name: report.shown.deo_a for name, report in named.items()}
+    repairs = [name for name in named if name in RULES and RULES[name].repairs]
     lines = []
     if "whole" in deo and "vanilla" in deo:
         words = ("amplifies", "does not amplify", "cannot be told to amplify")
@@ -43,8 +43,8 @@ def verdict(named: Mapping[str, FairnessReport]) -> str:
         lines.append(
             f"It {word} as many real images drawn at random: DEO_A {_number(deo['random'])}."
         )
-    for rule in REPAIRS:
-        if rule in deo and "vanilla" in deo:
+    for rule in repairs:
+        if "vanilla" in deo:
             words = ("is less fair than", "is fairer than", "cannot be told from")
             word = _compare(deo[rule], deo["vanilla"], words)
             change = named[rule].accuracy.mean - named["vanilla"].accuracy.mean
@@ -53,10 +53,10 @@ def verdict(named: Mapping[str, FairnessReport]) -> str:
                 f"{_number(deo['vanilla'])}, and its accuracy is {abs(change):.1f} points "
                 f"{'higher' if change >= 0 else 'lower'}."
             )
-    if all(rule in deo for rule in REPAIRS):
+    for rule, other in combinations(repairs, 2):
         words = ("is less fair than", "is fairer than", "cannot be told from")
-        word = _compare(deo["fairdd"], deo["cobra"], words)
-        lines.append(f"fairdd {word} cobra by these runs.")
+        word = _compare(deo[rule], deo[other], words)
+        lines.append(f"{rule} {word} {other} by these runs.")
     return "\n".join(lines)
 
 
@@ -85,8 +85,8 @@ def against(
         Rule, then condition and report; the first rule is the reference.
     what : str
         What the conditions are, e.g. ``"BR"``.
-    metric : {"deo_m", "deo_a"}
-        By which number.
+    metric : str
+        By which number, one of `fddkit.evaluation.measures.METRICS`.
 
     Returns
     -------
@@ -101,13 +101,13 @@ def against(
         found: dict[str, list[str]] = {f"{kind} {first}": [] for kind in kinds}
         fair = found.setdefault("cannot be told from a fair model", [])
         for condition, report in line.items():
-            own = getattr(report, metric)
-            word = _compare(own, getattr(reference[condition], metric), kinds)
+            own = report.metric(metric)
+            word = _compare(own, reference[condition].metric(metric), kinds)
             found[f"{word} {first}"].append(str(condition))
             if own.ci95[0] <= own.noise_floor:
                 fair.append(str(condition))
         told = [f"{words} at {what} {', '.join(at)}" for words, at in found.items() if at]
-        sentences.append(f"By its {metric.upper()}, {rule} {'; '.join(told)}.")
+        sentences.append(f"By its {find(metric).title}, {rule} {'; '.join(told)}.")
     return sentences
 
 

@@ -38,8 +38,8 @@ def count(
 def tpr(counts: np.ndarray) -> np.ndarray:
     """Return the true-positive rate TPR(y, a) = P(predicted y | true y, group a).
 
-    The official FairDD code counts a cell without test images as rate 0 (protocols 7.2); here it
-    is unknown, so that it cannot pass for unfairness.
+    The official FairDD code counts a cell without test images as rate 0 (`docs/methods.md`,
+    "Metrics"); here it is unknown, so that it cannot pass for unfairness.
 
     Parameters
     ----------

@@ -1,53 +1,18 @@
 """The report of an evaluation: what was counted, what follows from it, and how it is shown."""
 
-import html
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
 from ..core import files
-from ..core.errors import Damaged, FddkitError, NewerFormat
-from ..core.reading import clip, conform, read_bytes, read_json
-from ..distillers import health
-from .metrics import Summary, accuracy, count, deo, noise_floor, t_quantile, tpr
+from ..core.errors import FddkitError
+from ..core.reading import conform
+from . import measures, report_file, report_table
+from .metrics import Summary, tpr
 
-__all__ = [
-    "FairnessReport",
-    "Summary",
-    "accuracy",
-    "count",
-    "deo",
-    "noise_floor",
-    "t_quantile",
-    "tpr",
-]
-
-FORMAT = "fddkit-report"
-FORMAT_VERSION = 2  # 1 had no seal
-_SHAPE = {
-    "format_version": int,
-    "counts": [[[[int]]]],
-    "networks": [str],
-    "config": {
-        "data?": {"dataset?": dict, "method?": str, "fairness?": (str, None), "ipc?": (int, None)},
-        "target_names?": [str],
-        "group_names?": [str],
-        "seed?": (int, None),
-        "preset?": (str, None),
-        "protocol?": (str, None),
-        "health?": {"verdict?": str, "notes?": [str]},
-    },
-    "versions": dict,
-    "sets": ([int], None),
-    "counterfactual": (dict, None),
-}
 _MOST_REPEATS, _MOST_CELLS = 2000, 10_000  # of a file: what it takes to sum up grows with them
-_HEADER = ("mean", "std", "95% interval", "noise floor")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,44 +75,68 @@ class FairnessReport:
         """The report on the counterfactual test where there is one, else this one."""
         return self.counterfactual or self
 
+    def metric(self, name: str) -> Summary:
+        """Return a metric over the units of repetition.
+
+        Parameters
+        ----------
+        name : str
+            One of `fddkit.evaluation.measures.METRICS`.
+
+        Returns
+        -------
+        Summary
+            With the noise floor, where there is such a notion: of each network (its repeats have
+            one accuracy), averaged over repeats.
+
+        Raises
+        ------
+        FddkitError
+            For an unknown name.
+        """
+        metric, floor = measures.find(name), float("nan")
+        if metric.null is not None:
+            names = np.array(self.networks)
+            own = {n: metric.null(self.counts[names == n]) for n in set(self.networks)}
+            floor = float(np.mean([own[n] for n in self.networks]))
+        return self._summary(metric.function(self.counts), floor, metric.bounds)
+
     @property
     def accuracy(self) -> Summary:
         """Share of test images classified right."""
-        return self._summary(accuracy(self.counts))
+        return self.metric("accuracy")
 
     @property
     def deo_m(self) -> Summary:
-        """Largest gap of true-positive rates between groups; see `deo`."""
-        return self._summary(deo(tpr(self.counts))[0], self._floor[0])
+        """Largest gap of true-positive rates between groups, see `fddkit.evaluation.metrics`."""
+        return self.metric("deo_m")
 
     @property
     def deo_a(self) -> Summary:
-        """Mean over classes of the gap of true-positive rates; see `deo`."""
-        return self._summary(deo(tpr(self.counts))[1], self._floor[1])
+        """Mean over classes of that gap, see `fddkit.evaluation.metrics`."""
+        return self.metric("deo_a")
 
     @property
     def group_tpr(self) -> Summary:
         """True-positive rate by group and class, [A, C]; NaN where there is no test image."""
         return self._summary(100 * tpr(self.counts))
 
-    def _summary(self, values: np.ndarray, noise_floor: float = float("nan")) -> Summary:
+    def _summary(
+        self,
+        values: np.ndarray,
+        noise_floor: float = float("nan"),
+        bounds: tuple[float, float] = (0.0, 100.0),
+    ) -> Summary:
         """Return the summary over the units of repetition: repeats, or sets if there are many."""
         if self.sets is not None:
             own = np.array(self.sets)
             values = np.stack([values[own == s].mean(0) for s in dict.fromkeys(self.sets)])
-        return Summary(values, noise_floor)
+        return Summary(values, noise_floor, bounds)
 
     @property
     def empty_cells(self) -> list[tuple[int, int]]:
         """The (group, class) that have no test image, left out of every number."""
         return [(int(a), int(y)) for a, y in np.argwhere(self.counts[0].sum(-1) == 0)]
-
-    @cached_property
-    def _floor(self) -> tuple[float, float]:
-        """Noise floors: of each network (its repeats have one accuracy), averaged over repeats."""
-        names = np.array(self.networks)
-        floor = {name: noise_floor(self.counts[names == name]) for name in set(self.networks)}
-        return tuple(float(x) for x in np.mean([floor[name] for name in self.networks], 0))
 
     @classmethod
     def pool(cls, reports: "Sequence[FairnessReport]") -> "FairnessReport":
@@ -196,11 +185,9 @@ class FairnessReport:
     def to_dict(self) -> dict:
         """Return what `save` writes; the derived numbers are there for other readers."""
         return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "accuracy": self.accuracy.to_dict(),
-            "deo_m": self.deo_m.to_dict(),
-            "deo_a": self.deo_a.to_dict(),
+            "format": report_file.FORMAT,
+            "format_version": report_file.FORMAT_VERSION,
+            **{name: self.metric(name).to_dict() for name in measures.METRICS},
             "empty_cells": [list(cell) for cell in self.empty_cells],
             "networks": list(self.networks),
             "sets": self.sets,
@@ -226,8 +213,7 @@ class FairnessReport:
         FddkitError
             If it cannot be written.
         """
-        found = json.loads(json.dumps(self.to_dict(), allow_nan=False))
-        files.write_json(path, {**found, "sha256": _seal(found)}, look or only_reports)
+        report_file.write(path, self.to_dict(), look)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "FairnessReport":
@@ -247,31 +233,15 @@ class FairnessReport:
         FddkitError
             If the file is missing, damaged, something else, or of a newer fddkit.
         """
-        data = read_json(path)
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise FddkitError(
-                f"{path} is not a fairness report; give a file written by "
-                "fddkit evaluate --json or FairnessReport.save"
-            )
+        data = report_file.read(path)
         try:
-            conform(data, {"format_version": int}, "it")
-            if data["format_version"] > FORMAT_VERSION:
-                raise NewerFormat(
-                    f"{path} has report format {data['format_version']}, this fddkit reads up to "
-                    f"{FORMAT_VERSION}; update fddkit"
-                )
-            sealed = data["format_version"] > 1 or "sha256" in data
-            if sealed and data.get("sha256") != _seal(data):
-                raise ValueError("its content is not what was written")
             return cls._from_dict(data)
-        except NewerFormat:
-            raise
         except (TypeError, ValueError, OverflowError) as error:
-            raise Damaged(f"{path} is a damaged report ({clip(error)})", "write it anew") from error
+            raise report_file.damaged(path, error) from error
 
     @classmethod
     def _from_dict(cls, data: dict) -> "FairnessReport":
-        conform(data, _SHAPE, "it")
+        conform(data, report_file.SHAPE, "it")
         paired, counts = data["counterfactual"], np.array(data["counts"], dtype=np.int64)
         if counts.ndim != 4:
             raise ValueError(f"its counts have the shape {list(counts.shape)}")
@@ -291,84 +261,12 @@ class FairnessReport:
             raise ValueError(f"it has {len(counts):,} repeats and {cells:,} cells")
         return found
 
-    def _rows(self) -> list[tuple[str, ...]]:
-        """Return the table's rows: name, mean, std, interval, noise floor."""
-        rows = []
-        reports = self.by_network()
-        for name, report in reports.items():
-            for test, one in (("", report), (" (counterfactual)", report.counterfactual)):
-                for metric in ("accuracy", "deo_m", "deo_a") if one else ():
-                    title = metric.replace("deo_m", "DEO_M").replace("deo_a", "DEO_A") + test
-                    title = f"{clip(name, 40)}: {title}" if len(reports) > 1 else title
-                    rows.append((title, *getattr(one, metric).cells()))
-        return rows
-
-    def _notes(self) -> list[str]:
-        """Return the sentences around the table: what was measured, and what was left out."""
-        repeats, groups, classes, _ = self.counts.shape
-        which = clip(", ".join(dict.fromkeys(self.networks)))
-        several = f" on {len(set(self.sets))} training sets" if self.sets else ""
-        notes = [
-            f"{repeats} network{'s' * (repeats > 1)} ({which}){several}; tested on "
-            f"{self.counts[0].sum():,} images, {classes} classes x {groups} groups; percent"
-        ]
-        names = self.config.get("group_names"), self.config.get("target_names")
-        cells = [
-            f"{names[0][a]} {names[1][y]}" if all(names) else f"group {a} class {y}"
-            for a, y in self.empty_cells
-        ]
-        unwell = health.sentence(self.config.get("health", {}))
-        if unwell:
-            notes.append(clip(unwell, 600))
-        if cells:
-            more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
-            notes.append(f"left out, no test image: {clip(', '.join(cells[:5]), 200)}{more}")
-        return notes
-
     def __str__(self) -> str:
         """Return a table for people."""
-        rows = [("", *_HEADER), *self._rows()]
-        width = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            row[0].ljust(width[0])
-            + "".join("  " + cell.rjust(w) for cell, w in zip(row[1:], width[1:], strict=True))
-            for row in rows
-        ]
-        first, *rest = self._notes()
-        return "\n".join(line.rstrip() for line in (first, *lines, *rest))
+        return report_table.text(self)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """Return the same table for a notebook."""
-
-        def line(tag: str, cells: tuple[str, ...]) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-        first, *rest = (f"<p>{html.escape(note)}</p>" for note in self._notes())
-        body = "".join(line("td", row) for row in self._rows())
-        return f"{first}<table>{line('th', ('', *_HEADER))}{body}</table>{''.join(rest)}"
-
-
-def only_reports(path: Path) -> None:
-    """Let a report be replaced, and no other file; see `fddkit.core.files.atomic`.
-
-    Parameters
-    ----------
-    path : Path
-        What is there.
-
-    Raises
-    ------
-    FddkitError
-        If it is something else.
-    """
-    begin = read_bytes(path, first=200)
-    if begin and f'"format": "{FORMAT}"'.encode() not in begin:
-        raise FddkitError(f"{path} is not a fairness report, and is kept; choose another name")
-
-
-def _seal(data: dict) -> str:
-    """Return the sha256 of what a report says, however its JSON is laid out."""
-    rest = {k: v for k, v in data.items() if k != "sha256"}
-    return files.digest(json.dumps(rest, sort_keys=True, allow_nan=False))
+        return report_table.html(self)

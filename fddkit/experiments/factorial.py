@@ -19,13 +19,12 @@ from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
 from ..distillers.distill import distill
 from ..evaluation.evaluate import evaluate
+from ..evaluation.measures import METRICS
 from ..evaluation.metrics import Summary
 from ..evaluation.report import FairnessReport
 
 if TYPE_CHECKING:
     import pandas as pd
-
-METRICS = ("accuracy", "deo_m", "deo_a")
 
 #: What COBRA and FairDD differ in under squared error, as DM runs them: ``normalise`` divides
 #: FairDD's sum by the number of groups, so that both rules take steps of the same length.
@@ -47,7 +46,7 @@ class Factorial:
     factors : dict of str to tuple of str
         The factors and their levels.
     values : dict of str to numpy.ndarray
-        For ``accuracy``, ``deo_m`` and ``deo_a``, in percent: float64, an axis for each factor in
+        For each metric of `fddkit.evaluation.measures.METRICS`: float64, an axis for each factor in
         order, and the seeds last. Of the counterfactual test where there is one.
     """
 
@@ -72,7 +71,7 @@ class Factorial:
 
         Parameters
         ----------
-        metric : {"accuracy", "deo_m", "deo_a"}
+        metric : str
             What changes, in percentage points.
         *names : str
             Factors of two levels.
@@ -199,7 +198,7 @@ def factorial(
                 )  # fmt: skip
                 found = _evaluated(s, test, seed, repeats, preset, out)
                 for metric in METRICS:
-                    values[metric][*place, seed] = getattr(found, metric).mean
+                    values[metric][*place, seed] = found.metric(metric).mean
                 bar.update()
     return Factorial({name: tuple(levels) for name, levels in factors.items()}, values)
 

@@ -3,10 +3,11 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..core import processes
+from ..core.entries import receive, ship
 from ..core.errors import FddkitError
 from ..core.files import keep_whole, set_aside, write_json
 from ..core.locks import locked, tidy
@@ -14,10 +15,11 @@ from ..core.reading import conform, read_json
 from ..data.distilled import DistilledSet
 from ..data.loading import load
 from ..distillers.distill import distill
-from ..distillers.registry import METHODS, find
+from ..distillers.registry import METHODS, find, lacks
 from ..evaluation.evaluate import evaluate
+from ..evaluation.measures import METRICS
 from ..evaluation.report import FairnessReport
-from ..rules.targets import RULES
+from ..rules.rules import RULES
 
 _LONGEST = 1e9  # seconds
 
@@ -37,9 +39,9 @@ class Cell:
     seconds : float or None
         Distillation of one set, mean over those whose time is known; what was found finished
         counts as it did when it ran.
-    accuracy, deo_m, deo_a : dict or None
-        ``mean``, ``std``, ``ci95`` and ``noise_floor`` over the sets, in percent; on the
-        counterfactual test where the groups are injected.
+    numbers : dict or None
+        Of each metric of `fddkit.evaluation.measures.METRICS` ``mean``, ``std``, ``ci95`` and
+        ``noise_floor`` over the sets; on the counterfactual test where the groups are injected.
     error : str or None
         Why some of its sets could not be had; the numbers are then those of the others.
     """
@@ -50,9 +52,7 @@ class Cell:
     seeds: int | None = None
     networks: int | None = None
     seconds: float | None = None
-    accuracy: dict | None = None
-    deo_m: dict | None = None
-    deo_a: dict | None = None
+    numbers: dict[str, dict] | None = None
     error: str | None = None
 
 
@@ -112,21 +112,23 @@ def matrix(
     methods, rules = list(methods or METHODS), list(rules or RULES)
     for method in methods:
         for rule in rules:
-            if rule not in find(method).lacks:
-                find(method, rule)  # an unknown rule is told before hours of work
+            find(method)
+            lacks(method, rule)  # an unknown name is told before hours of work
     folder = Path(folder)
     tasks = [
         (dataset, method, rule, seed, repeats, ipc, preset, root, folder)
         for seed in range(seeds)
         for method in methods
         for rule in rules
-        if rule not in find(method).lacks
+        if not lacks(method, rule)
     ]
+    mine = ship()
     found: dict[tuple[str, str], list[_Ended]] = {}
     with processes.workers(), tqdm(total=len(tasks), unit="set", disable=not progress) as bar:
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
-        for task, ended in zip(tasks, parallel(map(joblib.delayed(_one), tasks)), strict=True):
-            found.setdefault(task[1:3], []).append(ended)
+        ended = parallel(joblib.delayed(_one)(mine, task) for task in tasks)
+        for task, one in zip(tasks, ended, strict=True):
+            found.setdefault(task[1:3], []).append(one)
             bar.update()
     return [
         _cell(method, rule, found.get((method, rule), []), repeats)
@@ -144,8 +146,9 @@ class _Ended:
     error: str | None = None
 
 
-def _one(task: tuple) -> _Ended:
+def _one(mine: bytes, task: tuple) -> _Ended:
     """Distil and evaluate one set; its trouble is not that of the others."""
+    receive(mine)
     try:
         return _computed(*task)
     except Exception as error:
@@ -202,7 +205,7 @@ def _seconds(clock: Path) -> float | None:
 
 def _cell(method: str, rule: str, ended: list[_Ended], repeats: int) -> Cell:
     if not ended:
-        return Cell(method, rule, find(method).lacks[rule])
+        return Cell(method, rule, lacks(method, rule))
     error = next((one.error for one in ended if one.error), None)
     reports = [one.report for one in ended if one.report]
     if not reports:
@@ -210,12 +213,12 @@ def _cell(method: str, rule: str, ended: list[_Ended], repeats: int) -> Cell:
     pooled = FairnessReport.pool(reports).shown
     times = [one.seconds for one in ended if one.seconds is not None]
     seconds = round(sum(times) / len(times), 1) if times else None
-    numbers = (getattr(pooled, k).to_dict() for k in ("accuracy", "deo_m", "deo_a"))
-    return Cell(method, rule, None, len(reports), repeats, seconds, *numbers, error)
+    numbers = {name: pooled.metric(name).to_dict() for name in METRICS}
+    return Cell(method, rule, None, len(reports), repeats, seconds, numbers, error)
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """Return the table of a matrix: a row a rule, a column a method, accuracy / DEO_M / DEO_A.
+    """Return the table of a matrix: a row a rule, a column a method, a number a metric.
 
     Parameters
     ----------
@@ -231,20 +234,45 @@ def markdown(cells: Sequence[Cell]) -> str:
     rules = list(dict.fromkeys(cell.rule for cell in cells))
     by_name = {(cell.method, cell.rule): cell for cell in cells}
     lines = [
-        "| accuracy / DEO_M / DEO_A | " + " | ".join(m.upper() for m in methods) + " |",
+        f"| {' / '.join(metric.title for metric in METRICS.values())} | "
+        + " | ".join(m.upper() for m in methods)
+        + " |",
         "|---" * (len(methods) + 1) + "|",
     ]
     for rule in rules:
         row = []
         for method in methods:
             cell = by_name[method, rule]
-            means = [x["mean"] for x in (cell.accuracy, cell.deo_m, cell.deo_a) if x]
-            shown = " / ".join(f"{x:.0f}" for x in means)
+            numbers = cell.numbers or {}
+            shown = " / ".join(
+                f"{numbers[name]['mean']:.0f}" for name in METRICS if name in numbers
+            )
             row.append(shown or ("failed" if cell.error else "-"))
         lines.append(f"| {rule} | " + " | ".join(row) + " |")
     return "\n".join(lines)
 
 
 def as_json(cells: Sequence[Cell]) -> list[dict]:
-    """Return the cells ready for JSON."""
-    return [asdict(cell) for cell in cells]
+    """Return the cells ready for JSON, a metric a field."""
+    rows = [asdict(cell) for cell in cells]
+    return [row | (row.pop("numbers") or dict.fromkeys(METRICS)) for row in rows]
+
+
+def from_json(rows: Sequence[dict]) -> list[Cell]:
+    """Return the cells that `as_json` gave.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Read from a file of one's own.
+
+    Returns
+    -------
+    list of Cell
+    """
+    known = {f.name for f in fields(Cell)}
+    found = []
+    for row in rows:
+        numbers = {k: v for k, v in row.items() if k not in known and v}
+        found.append(Cell(**{k: v for k, v in row.items() if k in known}, numbers=numbers or None))
+    return found

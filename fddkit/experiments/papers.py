@@ -29,12 +29,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import FddkitError, unknown
+from ..distillers.start import BASELINES
+from ..evaluation.measures import METRICS
 from ..evaluation.report import FairnessReport
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PAPERS = ("fairdd", "cobra", "kde")
+_PRINTED = {"accuracy": "acc"}  # what the tables call a metric
 _TEXT = (
     *("paper", "table", "dataset", "distiller", "fairness"),
     *("architecture", "condition", "metric"),
@@ -115,7 +118,7 @@ def beside(
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        Rules of the distiller, or the baselines ``"whole"`` and ``"random"``.
+        Rules of the distiller, or baselines.
     dataset, ipc, distiller : str, int, str
         What was distilled.
 
@@ -129,27 +132,29 @@ def beside(
 
     cells = published(architecture="convnet")
     cells = cells[(cells["dataset"] == dataset) & (cells["condition"] == "")]
-    metrics = {"accuracy": "acc", "deo_m": "deo_m", "deo_a": "deo_a"}
     rows = {}
     for name, report in named.items():
-        if name in ("whole", "random"):
+        if name in BASELINES:
             own = cells[cells["distiller"] == name]
         else:
             own = cells[(cells["distiller"] == distiller) & (cells["fairness"] == name)]
-        own = own if name == "whole" else own[own["ipc"] == ipc]
+        own = own[own["ipc"] == ipc] if name not in BASELINES or BASELINES[name].sized else own
         rows[name] = {
             (metric, paper): mean
-            for metric, printed in metrics.items()
+            for metric in METRICS
             for paper, mean in [
-                ("here", getattr(report, metric).mean),
-                *own[own["metric"] == printed].groupby("paper")["mean"].first().items(),
+                ("here", report.metric(metric).mean),
+                *own[own["metric"] == _PRINTED.get(metric, metric)]
+                .groupby("paper")["mean"]
+                .first()
+                .items(),
             ]
         }
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns = pd.MultiIndex.from_tuples(table.columns)
     order = ["here", *PAPERS]
     return table[
-        sorted(table.columns, key=lambda c: (list(metrics).index(c[0]), order.index(c[1])))
+        sorted(table.columns, key=lambda c: (list(METRICS).index(c[0]), order.index(c[1])))
     ]
 
 

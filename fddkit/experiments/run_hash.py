@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..core.entries import used
 from ..core.errors import FddkitError
 from ..core.files import digest
 from ..core.versions import PACKAGE
@@ -34,7 +35,9 @@ def run_hash(notebook: Notebook, values: dict[str, Any], folder: Path) -> str:
         64 hexadecimal digits.
     """
     data = data_hash(values, folder)
-    return digest(notebook.source_hash, json.dumps(values), code_hash(), data)
+    mine = used(values)  # what installed packages have added
+    given = [json.dumps(one) for one in ([values, mine] if mine else [values])]
+    return digest(notebook.source_hash, *given, code_hash(), data)
 
 
 def code_hash() -> str:

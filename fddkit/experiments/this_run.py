@@ -26,6 +26,7 @@ from ..core import files
 from ..core.errors import FddkitError
 from ..core.reading import FILE_NAME, conform, read_json
 from ..distillers import health
+from ..evaluation.measures import METRICS
 from ..evaluation.report import FairnessReport
 from .notebooks import read
 from .records import Record
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Current", "Run", "current", "parameters", "run", "sweep"]
-
-_METRICS = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
 
 
 def parameters(notebook: str | os.PathLike) -> dict[str, Any]:
@@ -210,8 +209,8 @@ class Current:
         for title, report in named.items():
             row = {"trained on": title}
             for where, one in (("", report), ("counterfactual ", report.counterfactual)):
-                for metric, name in _METRICS.items() if one else ():
-                    summary = getattr(one, metric)
+                for key, metric in METRICS.items() if one else ():
+                    name, summary = metric.title, one.metric(key)
                     numbers[f"{title} {where}{name}"] = summary
                     mean, _, interval, floor = summary.cells()
                     shown = f"{mean} {interval}" if interval != "-" else mean

@@ -39,6 +39,7 @@ __all__ = [
     "sets",
     "stars",
     "strip",
+    "style",
     "targets",
     "tradeoff",
 ]

@@ -6,11 +6,10 @@ import matplotlib as mpl
 import numpy as np
 from torch import Tensor
 
+from ..evaluation.measures import find
 from ..evaluation.metrics import Summary
-from ..theory import GroupStatistics, aims, plane, worst
+from ..theory import GroupStatistics, aims, plane, together, worst
 from .style import WIDTH, Figure, colour, group_colours, new, styled
-
-MARKERS = {"vanilla": "X", "fairdd": "P", "cobra": "P", "minimax": "D"}
 
 
 @styled
@@ -19,6 +18,7 @@ def targets(
     group_names: Sequence[str],
     classes: Sequence[int] = (0,),
     target_names: Sequence[str] | None = None,
+    rules: Sequence[str] | None = None,
 ) -> Figure:
     """Show the groups of a class and the point that each rule draws it to (COBRA, Fig. 1).
 
@@ -35,6 +35,8 @@ def targets(
         One panel each.
     target_names : sequence of str, optional
         Names of all classes.
+    rules : sequence of str, optional
+        Which; by default those that have `fddkit.rules.targets.Rule.drawn`.
 
     Returns
     -------
@@ -42,8 +44,7 @@ def targets(
         Discs are groups, as large as their share; dotted lines lead to the worst-off group.
     """
     figure = new(WIDTH if len(classes) > 1 else 3.4, 3.0)
-    centres = aims(stats)
-    lengths = {name: worst(stats, centre) for name, centre in centres.items()}
+    centres = aims(stats, rules)
     for ax, y in zip(figure.subplots(1, len(classes), squeeze=False)[0], classes, strict=True):
         here = stats.present[y]
         points = stats.points[y, here]
@@ -52,20 +53,19 @@ def targets(
         names = [name for name, there in zip(group_names, here.tolist(), strict=True) if there]
         size = 25 + 500 * stats.shares[y, here].numpy()
         ax.scatter(*at.T, s=size, c=group_colours(names), edgecolors="0.3", linewidths=0.6)
-        for name in ("vanilla", "cobra", "minimax"):
-            centre = ((centres[name][y] - middle) @ axes.mT).numpy()
-            far = (points - centres[name][y]).norm(dim=-1).argmax()
-            ax.plot(*zip(centre, at[far], strict=True), ":", color=colour(name), lw=0.9, zorder=1)
-            title = "fairdd, cobra" if name == "cobra" else name
+        for one in together(stats, centres, y):
+            rule, centre = one.rule, ((one.centre[y] - middle) @ axes.mT).numpy()
+            far = (points - one.centre[y]).norm(dim=-1).argmax()
+            ax.plot(*zip(centre, at[far], strict=True), ":", color=rule.colour, lw=0.9, zorder=1)
             ax.plot(
                 *centre,
-                MARKERS[name],
-                ms=11 if name == "minimax" else 8,
-                mfc="none" if name == "minimax" else colour(name),  # often on top of another
-                mec=colour(name) if name == "minimax" else "white",
-                mew=1.5 if name == "minimax" else 0.7,
+                rule.mark,
+                ms=11 if rule.hollow else 8,
+                mfc="none" if rule.hollow else rule.colour,
+                mec=rule.colour if rule.hollow else "white",
+                mew=1.5 if rule.hollow else 0.7,
                 ls="",
-                label=f"{title}: worst residual {lengths[name][y]:.2f}",
+                label=f"{one.label}: worst residual {worst(stats, one.centre)[y]:.2f}",
             )
         title = f"class {target_names[y] if target_names else y}"
         ax.set(title=f"{title}: groups and targets", xlabel="PC 1", ylabel="PC 2")
@@ -198,7 +198,6 @@ def effects(table, metrics: Sequence[str] = ("accuracy", "deo_a")) -> Figure:
     Figure
         A point whose bar crosses zero is an effect that these runs do not show.
     """
-    titles = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
     figure = new(WIDTH, 0.8 + 0.28 * len(table))
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for ax, metric in zip(axes, metrics, strict=True):
@@ -209,7 +208,7 @@ def effects(table, metrics: Sequence[str] = ("accuracy", "deo_a")) -> Figure:
             ax.plot([low, high], [row, row], color=ink, lw=1.5)
             ax.plot(found["mean"], row, "o", ms=4.5, color=ink)
         ax.axvline(0, color="0.4", lw=0.8)
-        ax.set(title=f"effect on {titles[metric]}", xlabel="percentage points")
+        ax.set(title=f"effect on {find(metric).title}", xlabel="percentage points")
         ax.grid(axis="x", color="0.9", linewidth=0.6)
     axes[0].set_yticks(range(len(table)), list(table.index))
     axes[0].set_ylim(len(table) - 0.5, -0.5)

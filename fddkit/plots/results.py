@@ -8,6 +8,7 @@ import seaborn as sns
 from torch import Tensor
 
 from ..data.grouped import GroupedDataset
+from ..evaluation.measures import METRICS, Metric, find
 from ..evaluation.report import FairnessReport
 from .style import WIDTH, Figure, colour, new, styled
 
@@ -136,7 +137,7 @@ def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
 
 @styled
 def comparison(named: Mapping[str, FairnessReport]) -> Figure:
-    """Show accuracy, DEO_M and DEO_A of several sets, each with its interval and noise floor.
+    """Show every metric of several sets, each with its interval and noise floor.
 
     Parameters
     ----------
@@ -150,9 +151,8 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
         show; hollow points are the counterfactual test (every test image in every group).
     """
     figure = new(WIDTH, 0.8 + 0.32 * len(named))
-    axes = figure.subplots(1, 3, sharey=True)
-    titles = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
-    for ax, (metric, title) in zip(axes, titles.items(), strict=True):
+    axes = figure.subplots(1, len(METRICS), sharey=True)
+    for ax, (key, metric) in zip(axes, METRICS.items(), strict=True):
         for y, (name, report) in enumerate(named.items()):
             for one, shift, face in (
                 (report, -0.13, colour(name)),
@@ -160,15 +160,15 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
             ):
                 if one is None:
                     continue
-                summary = getattr(one, metric)
+                summary = one.metric(key)
                 low, high = np.nan_to_num(summary.ci95, nan=summary.mean)
                 ax.plot([low, high], [y + shift] * 2, color=colour(name), linewidth=1.5)
                 ax.plot(
                     summary.mean, y + shift, "o", ms=4.5, color=colour(name), markerfacecolor=face
                 )
-                if metric != "accuracy":
+                if metric.null is not None:
                     ax.plot(summary.noise_floor, y + shift, "|", ms=8, mew=1.5, color="0.5")
-        ax.set(xlabel="%", xlim=(-3, 103), title=title)
+        ax.set(xlabel=metric.unit, xlim=_limits(metric), title=metric.title)
         ax.set_yticks(range(len(named)), list(named))
         ax.grid(axis="x", color="0.9", linewidth=0.6)
         ax.tick_params(axis="y", length=0)
@@ -202,30 +202,29 @@ def curve(
         Title, then condition and report.
     xlabel : str
         What the condition is.
-    metric : {"accuracy", "deo_m", "deo_a"}
-        What is shown.
+    metric : str
+        What is shown, one of `fddkit.evaluation.measures.METRICS`.
 
     Returns
     -------
     Figure
         Bands are 95% intervals, dotted lines noise floors.
     """
-    figure = new(3.4, 2.4)
+    entry, figure = find(metric), new(3.4, 2.4)
     ax = figure.subplots()
     for title, series in points.items():
         x = sorted(series)
-        summary = [getattr(series[v], metric) for v in x]
+        summary = [series[v].metric(metric) for v in x]
         ax.plot(x, [s.mean for s in summary], "o-", ms=3.5, label=title, color=colour(title))
         low, high = np.array([s.ci95 for s in summary]).T
         ax.fill_between(x, low, high, color=colour(title), alpha=0.15, linewidth=0)
-        if metric != "accuracy":
+        if entry.null is not None:
             ax.plot(x, [s.noise_floor for s in summary], ":", lw=0.9, color=colour(title))
-    label = {"accuracy": "accuracy (%)"}.get(metric, metric.upper() + " (%)")
     measured = sorted({x for series in points.values() for x in series})
     if len(measured) <= 8:
         ax.set_xticks(measured, [f"{x:g}" for x in measured])
-    title = f"{label.removesuffix(' (%)')} against {xlabel}"
-    ax.set(xlabel=xlabel, ylabel=label, ylim=(-3, 103), title=title)
+    title = f"{entry.title} against {xlabel}"
+    ax.set(xlabel=xlabel, ylabel=entry.label, ylim=_limits(entry), title=title)
     ax.legend(frameon=False)
     return figure
 
@@ -238,8 +237,8 @@ def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figu
     ----------
     named : mapping of str to FairnessReport
         Titles and reports; shown on the counterfactual test where there is one.
-    metric : {"deo_m", "deo_a"}
-        Which unfairness.
+    metric : str
+        Which unfairness, one of `fddkit.evaluation.measures.METRICS`.
 
     Returns
     -------
@@ -250,21 +249,28 @@ def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figu
     figure = new(3.4, 2.9)
     ax = figure.subplots()
     for name, report in named.items():
-        used = report.counterfactual or report
-        x, y = used.accuracy, getattr(used, metric)
+        used = report.shown
+        x, y = used.accuracy, used.metric(metric)
         for summary, horizontal in ((x, True), (y, False)):
             low, high = np.nan_to_num(summary.ci95, nan=summary.mean)
             ends = ([low, high], [y.mean] * 2) if horizontal else ([x.mean] * 2, [low, high])
             ax.plot(*ends, color=colour(name), lw=1, alpha=0.5)
         ax.plot(x.mean, y.mean, "o", ms=5, color=colour(name), label=name)
         ax.plot(x.mean, y.noise_floor, "_", ms=12, mew=1.5, color="0.5")
-    title = metric.upper()
+    entry, sound = find(metric), find("accuracy")
     ax.set(
-        xlabel="accuracy (%)",
-        ylabel=f"{title} (%)",
-        xlim=(-3, 103),
-        ylim=(-3, 103),
-        title=f"{title} against accuracy (grey: noise floor)",
+        xlabel=sound.label,
+        ylabel=entry.label,
+        xlim=_limits(sound),
+        ylim=_limits(entry),
+        title=f"{entry.title} against accuracy (grey: noise floor)",
     )
     ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1)
     return figure
+
+
+def _limits(metric: Metric) -> tuple[float, float]:
+    """Return the ends of an axis: the metric's bounds, with room for what lies at one."""
+    low, high = metric.bounds
+    room = 0.03 * (high - low)
+    return low - room, high + room

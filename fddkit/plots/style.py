@@ -6,21 +6,14 @@ from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
 from matplotlib import figure as mpl_figure
+from matplotlib import markers
+
+from ..distillers.start import BASELINES
+from ..rules.rules import RULES
 
 WIDTH = 6.9  # inches, two columns of a paper
 
 # Okabe and Ito's colours, told apart under every common colour blindness
-COLOURS = {
-    "whole": "#000000",
-    "random": "#999999",
-    "vanilla": "#D55E00",
-    "fairdd": "#0072B2",
-    "cobra": "#009E73",
-    "minimax": "#CC79A7",
-    "kde": "#E69F00",
-    "df": "#56B4E9",
-}
-_OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 _DISTINCT = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 
 STYLE = {
@@ -83,7 +76,34 @@ def colour(name: str) -> str:
         ``#rrggbb``.
     """
     key = (name.lower().split() or [""])[0]
-    return COLOURS.get(key, _OTHERS[sum(map(ord, name)) % len(_OTHERS)])
+    entry = RULES.get(key) or BASELINES.get(key)
+    return entry.colour if entry else _DISTINCT[sum(map(ord, name)) % len(_DISTINCT)]
+
+
+def outline(mark: str, size: float) -> str:
+    """Return the outline of a marker as the ``d`` of an SVG path, with y downwards.
+
+    Parameters
+    ----------
+    mark : str
+        Of matplotlib, see `fddkit.rules.targets.Rule`.
+    size : float
+        Width and height.
+
+    Returns
+    -------
+    str
+        Round the origin.
+    """
+    style = markers.MarkerStyle(mark)
+    path = style.get_path().transformed(style.get_transform())
+    letters = {1: "M", 2: "L", 3: "Q", 4: "C", 79: "Z"}
+    parts = []
+    for points, code in path.iter_segments(curves=True, simplify=False):
+        numbers = [] if code == 79 else [v * size for v in points]
+        pairs = [f"{x:.2f} {-y:.2f}" for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+        parts.append(letters[int(code)] + " ".join(pairs))
+    return "".join(parts)
 
 
 def group_colours(names: Sequence[str]) -> list[str]:

@@ -3,4 +3,4 @@
 A batch and the sums over it come in; targets come out.
 """
 
-__all__ = ["barycentres", "density", "encoder", "targets"]
+__all__ = ["barycentres", "density", "encoder", "rules", "targets"]

@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -12,13 +12,15 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from ..core.cache import artifact, cached, identify, resumed
-from ..core.errors import FddkitError, unknown
+from ..core.errors import FddkitError
+from ..core.kinds import Array, Kind
 from ..core.rng import generator
-from ..core.tensors import Array, Kind, write_tensors
+from ..core.tensors import write_tensors
 from ..core.versions import choose_device
 from ..data.grouped import GroupedDataset
 from ..training.networks import chunk_size
 from .contrastive import build, gsc_loss
+from .encoder_settings import EncoderSettings
 
 _ADVICE = "remove it, and it is trained anew"
 ENCODER = Kind(
@@ -42,61 +44,7 @@ BEGUN = Kind(
     },
     {"identity": dict},
 )
-OPTIMISERS = ("adam", "sgd")
 _LEAST = 8  # pixels: three strides of two leave one
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    """How the encoder is trained (SelecMix's settings; the KDE paper gives none).
-
-    Attributes
-    ----------
-    epochs, batch : int
-        Of the training.
-    optimiser : {"adam", "sgd"}
-        What takes the steps.
-    lr, decay, momentum : float
-        Step size, weight decay, and SGD's momentum (Adam has none of that kind).
-    temperature, q : float
-        Of the loss, see `gsc_loss`.
-    width : int
-        Channels of the first of the four stages; ResNet18's own is 64.
-    """
-
-    epochs: int
-    batch: int = 256
-    optimiser: str = "adam"
-    lr: float = 0.01
-    decay: float = 1e-4
-    momentum: float = 0.9
-    temperature: float = 0.2
-    q: float = 0.7
-    width: int = 64
-
-    def __post_init__(self):
-        """Check every value."""
-        for name in ("epochs", "batch", "width"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise FddkitError(f"the encoder's {name}={value!r} is not a positive integer")
-        if self.batch == 1:
-            raise FddkitError(
-                "the encoder's batch=1 leaves nothing to compare with; give 2 or more"
-            )
-        for name in ("lr", "temperature"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise FddkitError(f"the encoder's {name}={getattr(self, name)!r} is not positive")
-        if not 0 < self.q <= 1:
-            raise FddkitError(f"the encoder's q={self.q!r} is outside (0, 1]; SelecMix has 0.7")
-        if not 0 <= self.momentum < 1:
-            raise FddkitError(f"the encoder's momentum={self.momentum!r} is outside [0, 1)")
-        if not 0 <= self.decay < math.inf:
-            raise FddkitError(f"the encoder's decay={self.decay!r} is negative or not finite")
-        if self.optimiser not in OPTIMISERS:
-            raise unknown("optimiser of the encoder", self.optimiser, OPTIMISERS)
-
-
 PRESETS = {
     "smoke": EncoderSettings(epochs=1, width=4),
     "quick": EncoderSettings(epochs=10, width=16),

@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from ..data.sampling import Batch
-from .barycentres import CENTRES
 
 
 class Segments(NamedTuple):
@@ -67,12 +65,41 @@ class Rule:
         ``weigh(batch) -> float64 [N]``: the weight of each image in the one target of its class.
     aim : callable, optional
         ``aim(means, batch) -> Targets``, from the groups' statistics [classes, groups, features],
-        which are zero where a group is absent.
+        which are zero where a group is absent; see `aim_at`.
+    prepare : callable, optional
+        ``prepare(train, settings, seed, **shared) -> log_weights, sources``: what a linear rule
+        knows of single images beforehand, float64 [len(train)] for `Batch.log_weights`, and name
+        and sha256 of the files of the cache that this rests on. Such a rule has no target that
+        the groups' statistics alone would give.
+    mean_of : {"images", "groups", ""}
+        Of what its one target is the plain mean, where it is one. MTT, which follows trajectories
+        and not statistics, has such rules alone.
+    repairs : bool
+        Whether it is there to be fairer than vanilla.
+    drawn : bool
+        Whether figures of targets show it where no rules are named.
+    hollow : bool
+        Whether its mark is an outline, because it often lies on another's.
+    colour, mark : str
+        In every figure: ``#rrggbb``, and a marker of matplotlib. Left open by a registered rule,
+        they are chosen.
     """
 
     title: str
     weigh: Callable[[Batch], Tensor] | None = None
     aim: Callable[[Tensor, Batch], Targets] | None = None
+    prepare: Callable[..., tuple[Tensor, dict[str, str]]] | None = None
+    mean_of: str = ""
+    repairs: bool = True
+    drawn: bool = True
+    hollow: bool = False
+    colour: str = ""
+    mark: str = ""
+
+    @property
+    def of_groups(self) -> bool:
+        """Whether its targets follow from the statistics of the groups."""
+        return self.prepare is None
 
 
 def segments(rule: Rule, batch: Batch) -> Segments:
@@ -81,7 +108,7 @@ def segments(rule: Rule, batch: Batch) -> Segments:
     Parameters
     ----------
     rule : Rule
-        One of `RULES`.
+        Which.
     batch : Batch
         The real images.
 
@@ -102,7 +129,7 @@ def targets(rule: Rule, sums: Tensor, batch: Batch, divide: bool = False) -> Tar
     Parameters
     ----------
     rule : Rule
-        One of `RULES`.
+        Which.
     sums : Tensor
         [n, features]: of each of the rule's `segments`, the sum of the images' statistics times
         their weights.
@@ -125,55 +152,21 @@ def targets(rule: Rule, sums: Tensor, batch: Batch, divide: bool = False) -> Tar
     return found
 
 
-# --- linear rules: the weight of each image --------------------------------------------------
+def aim_at(centre: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Batch], Targets]:
+    """Return the `Rule.aim` that draws every class to one point among its groups.
 
+    Parameters
+    ----------
+    centre : callable
+        ``centre(means, present) -> points``: from the groups' statistics, float [classes, groups,
+        features], and whether the batch has each group, bool [classes, groups] (the statistic is
+        zero where it has not), to one point of each class, float [classes, features].
 
-def _vanilla(batch: Batch) -> Tensor:
-    # every group weighs as often as it occurs: the optimum is sum_a share[a] * Phi[a]
-    # (FairDD, Eq. 4-6), which is how the majority takes over
-    return _spread(batch.frequency, batch)
-
-
-def _cobra(batch: Batch) -> Tensor:
-    # the plain mean of the groups present (COBRA, Eq. 7-9): what minimises the sum of squared
-    # distances to them, in any Q-norm
-    present = (batch.counts > 0).double()
-    return _spread(present / present.sum(1, keepdim=True).clamp(min=1), batch)
-
-
-def _kde(batch: Batch) -> Tensor:
-    # as vanilla, but an image where images are rare weighs more; the frequency makes up for
-    # sampling by group
-    log = batch.log_weights + _spread(batch.frequency, batch).log()
-    most = torch.full((len(batch.counts),), -torch.inf, dtype=log.dtype)
-    most = most.scatter_reduce(0, batch.target, log, "amax")
-    weight = (log - most[batch.target]).exp()
-    total = torch.zeros_like(most).index_add(0, batch.target, weight)
-    return weight / total[batch.target]
-
-
-def _spread(shares: Tensor, batch: Batch) -> Tensor:
-    """Return the weight of each image where each cell's share is spread over its images."""
-    return (shares / batch.counts.clamp(min=1)).flatten()[batch.cell]
-
-
-# --- rules by group: targets from the groups' statistics -------------------------------------
-
-
-def _fairdd(means: Tensor, batch: Batch) -> Targets:
-    # the sum over groups is not divided by their number, as in the official code: under squared
-    # error the gradient is that of cobra times the number of groups present
-    return Targets(means, (batch.counts > 0).to(means))
-
-
-def _inverse(means: Tensor, batch: Batch, total_one: bool) -> Targets:
-    # 1 / frequency, brought to a mean of one over the groups present (or a sum of one): the
-    # paper does not give a scale, and this keeps that of fairdd
-    inverse = torch.where(batch.counts > 0, 1 / batch.frequency.clamp(min=1e-12), 0)
-    weights = inverse / inverse.sum(1, keepdim=True).clamp(min=1e-12)
-    if not total_one:
-        weights = weights * (batch.counts > 0).sum(1, keepdim=True)
-    return Targets(means, weights.to(means))
+    Returns
+    -------
+    callable
+    """
+    return partial(_centre, centre=centre)
 
 
 def _centre(means: Tensor, batch: Batch, centre: Callable[[Tensor, Tensor], Tensor]) -> Targets:
@@ -181,28 +174,30 @@ def _centre(means: Tensor, batch: Batch, centre: Callable[[Tensor, Tensor], Tens
     return Targets(points, points.new_ones(points.shape[:2]))
 
 
-def _barycentre(name: str) -> Callable[[Tensor, Batch], Targets]:
-    return partial(_centre, centre=CENTRES[name])
+def aimed(rule: Rule, means: Tensor, shares: Tensor) -> Tensor:
+    """Return the point that a rule draws each class to, under squared error.
 
+    Parameters
+    ----------
+    rule : Rule
+        One with `Rule.of_groups`.
+    means : Tensor
+        float64 [classes, groups, features], zero where a group is absent.
+    shares : Tensor
+        float64 [classes, groups], how often a group occurs in its class; zero where it is absent.
 
-#: Name -> the rule, in the order in which tables list them.
-RULES = {
-    "vanilla": Rule("the mean of the class, as it is (no fairness)", weigh=_vanilla),
-    "fairdd": Rule("every group at once, each with weight one (FairDD, Eq. 7)", aim=_fairdd),
-    "fairdd-inverse": Rule(
-        "every group, weights inverse to its size (FairDD, appendix E)",
-        aim=partial(_inverse, total_one=False),
-    ),
-    "cobra": Rule("the groups' barycentre, squared Q-norm: their mean (COBRA)", weigh=_cobra),
-    "cobra-l1": Rule("barycentre under l1: coordinate-wise median", aim=_barycentre("l1")),
-    "cobra-l2": Rule("barycentre under l2: geometric median", aim=_barycentre("l2")),
-    "cobra-linf": Rule("barycentre under the max-norm", aim=_barycentre("linf")),
-    "cobra-cosine": Rule("barycentre under the cosine distance", aim=_barycentre("cosine")),
-    "cobra-huber": Rule("barycentre under Huber's loss", aim=_barycentre("huber")),
-    "minimax": Rule("centre of the smallest ball round the groups", aim=_barycentre("minimax")),
-    "kde": Rule("images weighted by 1 / density; needs no group labels (KDE)", weigh=_kde),
-    "df": Rule(
-        "groups' losses weighted by inverse frequency, summing to one (COBRA, appendix N: DF)",
-        aim=partial(_inverse, total_one=True),
-    ),
-}
+    Returns
+    -------
+    Tensor
+        float64 [classes, features]: of a sum of squared distances to several targets the nearest
+        point is their weighted mean (FairDD, Theorem 4.1).
+    """
+    present = shares > 0
+    cell = present.flatten().nonzero()[:, 0]
+    batch = Batch(cell, cell, present.long(), shares)  # one image stands for each group
+    asked, flat = segments(rule, batch), means.flatten(0, 1)[cell]
+    sums = means.new_zeros(asked.n, means.shape[2])
+    sums = sums.index_add(0, asked.segment, asked.weight.to(means)[:, None] * flat)
+    points, weights = targets(rule, sums, batch)
+    total = weights.sum(1, keepdim=True).clamp(min=1e-300)
+    return (weights[..., None] * points).sum(1) / total

@@ -7,17 +7,11 @@ returns a `Check`: the arrays that were compared, and whether the statement held
 from .bounds import counterexample, upper_bound
 from .check import Check
 from .geometry import (
-    MaxRes,
-    aims,
     amplification,
     condition,
-    maxres,
     minimax_never_grows,
-    plane,
     residual_bound,
-    residuals,
     survey,
-    worst,
     worst_case,
 )
 from .one_image import Reach, reach
@@ -30,6 +24,7 @@ from .optima import (
     vanilla_optimum,
     weighted_mean,
 )
+from .positions import MaxRes, Together, aims, maxres, plane, residuals, together, worst
 from .signal import GroupStatistics, Signal, converged
 from .steps import Collinearity, collinearity
 
@@ -40,6 +35,7 @@ __all__ = [
     "MaxRes",
     "Reach",
     "Signal",
+    "Together",
     "aims",
     "amplification",
     "collinearity",
@@ -58,6 +54,7 @@ __all__ = [
     "residuals",
     "squared_norm_barycentre",
     "survey",
+    "together",
     "upper_bound",
     "vanilla_optimum",
     "weighted_mean",

@@ -1,168 +1,22 @@
-"""How far the groups lie from what a class is drawn to: COBRA's Eq. 4-6, Theorem 4.1, Table 5.
+"""How far the groups lie from what a class is drawn to: COBRA's Eq. 4-6 and Theorem 4.1."""
 
-The residual of a group is ``Delta[y, a] = Phi[y, a] - m[y]``: its statistic minus the target of a
-rule, or minus the statistic of the synthetic images once there are some.
-"""
-
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.distilled import DistilledSet
-from ..evaluation.metrics import Summary
-from ..rules.barycentres import mean, minimax
+from ..rules.barycentres import mean
+from ..rules.rules import RULES
 from .check import Check
 from .optima import weighted_mean
-from .signal import GroupStatistics, Signal
+from .positions import aims, residuals, worst
+from .signal import GroupStatistics
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-def aims(stats: GroupStatistics) -> dict[str, Tensor]:
-    """Return the point that each rule draws a class to, under squared error.
-
-    Parameters
-    ----------
-    stats : GroupStatistics
-        The groups and their shares.
-
-    Returns
-    -------
-    dict of str to Tensor
-        ``vanilla`` (the mean weighted by shares), ``fairdd`` and ``cobra`` (one and the same, the
-        plain mean: FairDD's Theorem 4.1) and ``minimax``; float64 [classes, features].
-    """
-    plain = mean(stats.points, stats.present)
-    return {
-        "vanilla": weighted_mean(stats),
-        "fairdd": plain,
-        "cobra": plain,
-        "minimax": minimax(stats.points, stats.present),
-    }
-
-
-def residuals(stats: GroupStatistics, centre: Tensor) -> Tensor:
-    """Return the length of each group's residual, ``|Phi[y, a] - m[y]|``.
-
-    Parameters
-    ----------
-    stats : GroupStatistics
-        The groups.
-    centre : Tensor
-        float64 [classes, features], a target or the statistic of synthetic images.
-
-    Returns
-    -------
-    Tensor
-        float64 [classes, groups]; NaN where the group is absent.
-    """
-    lengths = (stats.points - centre[:, None]).norm(dim=-1)
-    return lengths.masked_fill(~stats.present, torch.nan)
-
-
-def plane(stats: GroupStatistics, y: int) -> tuple[Tensor, Tensor]:
-    """Return the plane in which the groups of a class spread most.
-
-    Parameters
-    ----------
-    stats : GroupStatistics
-        The groups.
-    y : int
-        The class.
-
-    Returns
-    -------
-    middle : Tensor
-        float64 [features], the mean of the groups.
-    axes : Tensor
-        float64 [2, features]: where ``p`` lies in the plane is ``axes @ (p - middle)``. An axis
-        along which nothing spreads (fewer than three groups) is zero.
-    """
-    points = stats.points[y, stats.present[y]]
-    middle = points.mean(0)
-    axes = torch.linalg.svd(points - middle, full_matrices=False).Vh[: min(2, len(points) - 1)]
-    axes = torch.cat([axes, axes.new_zeros(2 - len(axes), axes.shape[1])])
-    # a singular vector has no sign of its own; without one the picture would flip between draws
-    strongest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
-    return middle, axes * torch.where(strongest < 0, -1.0, 1.0)
-
-
-def worst(stats: GroupStatistics, centre: Tensor) -> Tensor:
-    """Return the largest residual of each class; float64 [classes], NaN for fewer than two groups.
-
-    Parameters
-    ----------
-    stats, centre
-        As for `residuals`.
-    """
-    found = residuals(stats, centre).nan_to_num(nan=-torch.inf).amax(1)
-    return found.masked_fill(stats.present.sum(1) < 2, torch.nan)  # COBRA, appendix G.2
-
-
-@dataclass(frozen=True, eq=False)
-class MaxRes:
-    """The largest residual of each class (COBRA, appendix G.2 and Table 5).
-
-    Attributes
-    ----------
-    per_class : Tensor
-        float64 [classes]; NaN for a class with fewer than two groups, which is skipped.
-    """
-
-    per_class: Tensor
-
-    @property
-    def mean(self) -> float:
-        """Over the classes that count."""
-        return self.per_class.nanmean().item()
-
-    @property
-    def worst(self) -> float:
-        """Of the worst class."""
-        return self.per_class.nan_to_num(nan=-torch.inf).max().item()
-
-    @staticmethod
-    def pool(several: Iterable["MaxRes"], over: str = "mean") -> Summary:
-        """Return the mean and 95% interval over several sets.
-
-        Parameters
-        ----------
-        several : iterable of MaxRes
-            One for each set.
-        over : {"mean", "worst"}
-            Which number of each.
-
-        Returns
-        -------
-        Summary
-        """
-        values = np.array([getattr(one, over) for one in several])
-        return Summary(values, bounds=(0.0, math.inf))
-
-
-def maxres(signal: Signal, named: Mapping[str, DistilledSet]) -> dict[str, MaxRes]:
-    """Measure COBRA's Table 5 on distilled sets: ``max_a |Phi[y, a] - Phi_S[y]|``.
-
-    Parameters
-    ----------
-    signal : Signal
-        Of the method (gradients for dc, embeddings for dm), under a converged network as in
-        appendix G.2 (`converged`) or a random one.
-    named : mapping of str to DistilledSet
-        Sets that were distilled from the signal's training set.
-
-    Returns
-    -------
-    dict of str to MaxRes
-    """
-    stats = signal.groups()
-    return {name: MaxRes(worst(stats, signal.synthetic(s))) for name, s in named.items()}
+_RULES = ("vanilla", "cobra", "minimax")  # those that the theorem and its repair speak of
 
 
 def residual_bound(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
@@ -257,7 +111,7 @@ def worst_case(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
         ``values``: ``condition`` (bool [classes]) and the worst residuals of ``vanilla``,
         ``cobra`` and ``minimax`` [classes].
     """
-    found = {name: worst(stats, centre) for name, centre in aims(stats).items()}
+    found = {rule: worst(stats, centre) for rule, centre in aims(stats, _RULES).items()}
     holds = condition(stats)
     excess = (found["cobra"] - found["vanilla"]) / found["vanilla"].clamp(min=1e-300)
     gap = excess[holds].max().item() if holds.any() else 0.0
@@ -267,7 +121,7 @@ def worst_case(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
         "vanilla's (COBRA, Theorem 4.1)",
         gap,
         tolerance,
-        {"condition": holds, **{name: found[name] for name in ("vanilla", "cobra", "minimax")}},
+        {"condition": holds, **found},
     )
 
 
@@ -288,8 +142,8 @@ def minimax_never_grows(stats: GroupStatistics, tolerance: float = 1e-6) -> Chec
     Check
         ``values``: the worst residuals of the rules [classes].
     """
-    found = {name: worst(stats, centre) for name, centre in aims(stats).items()}
-    least = torch.stack([found["vanilla"], found["cobra"]]).amin(0)
+    found = {rule: worst(stats, centre) for rule, centre in aims(stats, RULES).items()}
+    least = torch.stack([one for rule, one in found.items() if rule != "minimax"]).amin(0)
     excess = (found["minimax"] - least) / least.clamp(min=1e-300)
     some = excess.isfinite()
     gap = excess[some].max().item() if some.any() else 0.0
@@ -318,8 +172,8 @@ def survey(named: Mapping[str, Iterable[GroupStatistics]]) -> "pd.DataFrame":
     for name, several in named.items():
         for stats in several:
             found = worst_case(stats).values
-            numbers = {rule: found[rule].numpy() for rule in ("vanilla", "cobra", "minimax")}
-            lengths = residuals(stats, aims(stats)["cobra"]).nan_to_num(nan=-1.0)
+            numbers = {rule: found[rule].numpy() for rule in _RULES}
+            lengths = residuals(stats, aims(stats, ["cobra"])["cobra"]).nan_to_num(nan=-1.0)
             table = pd.DataFrame(
                 {
                     "name": name,
@@ -357,7 +211,7 @@ def amplification(by_gap: Mapping[float, GroupStatistics], brs: list[float]) -> 
     maps = {"vanilla": [], "cobra": []}
     for stats in by_gap.values():
         for br in brs:
-            found = aims(stats.at(br))
+            found = aims(stats.at(br), maps)
             for name, row in maps.items():
                 row.append(worst(stats, found[name]).nanmean())
     shape = (len(by_gap), len(brs))

@@ -9,7 +9,8 @@ from ..core.errors import FddkitError
 from ..data.distilled import DistilledSet
 from ..distillers.registry import find
 from ..rules.barycentres import mean
-from ..rules.targets import RULES, segments, targets
+from ..rules.rules import RULES
+from ..rules.targets import segments, targets
 from .optima import weighted_mean
 from .signal import GroupStatistics, Signal
 
@@ -54,7 +55,7 @@ def reach(
     signal : Signal
         The distiller's signal, under the network that stays the same for all steps.
     fairness : str
-        One of `fddkit.rules.targets.RULES`, but for ``kde``.
+        One of `fddkit.rules.rules.RULES`, but for those that weigh single images, as ``kde`` does.
     steps : int
         Of Adam.
     lr : float
@@ -69,12 +70,12 @@ def reach(
     Raises
     ------
     FddkitError
-        For an unknown rule, or ``kde``, which weighs single images.
+        For an unknown rule, or one that weighs single images.
     """
     find(signal.method, fairness)
-    if fairness == "kde":
+    if not RULES[fairness].of_groups:
         raise FddkitError(
-            "kde weighs single images, and the theorems speak of groups; take another rule"
+            f"{fairness} weighs single images, and the theorems speak of groups; take another rule"
         )
     matching, classes = signal.matching, signal.train.n_classes
     stats = signal.groups() if stats is None else stats

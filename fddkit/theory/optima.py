@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from ..core.rng import generator
 from ..rules.barycentres import l1, mean
 from .check import Check
+from .minimisers import descend_alone, minimise
 from .signal import GroupStatistics
 
 #: Name -> D of points [classes, groups, features] from centres [classes, 1, features].
@@ -104,7 +105,7 @@ def fairdd_optimum(
         return (here * DISTANCES[distance](points, s[:, None])).sum(1)
 
     if distance == "absolute":  # kinks everywhere, but every coordinate is a problem of its own
-        reached = _descend_alone(points, present)
+        reached = descend_alone(points, present)
     else:
         reached = minimise(lambda s: losses(s).sum(), points, seed)
     statement = (
@@ -142,7 +143,7 @@ def median_optimum(stats: GroupStatistics, tolerance: float = 1e-6) -> Check:
     def loss(s: Tensor) -> Tensor:
         return (here * DISTANCES["absolute"](points, s[:, None])).sum(1)
 
-    reached, expected = loss(_descend_alone(points, present)), loss(l1(points, present))
+    reached, expected = loss(descend_alone(points, present)), loss(l1(points, present))
     gap = ((reached - expected).abs() / expected.clamp(min=1e-12)).max()
     return Check(
         "under the absolute distance the optimum of FairDD is the coordinate-wise median",
@@ -263,61 +264,6 @@ def squared_norm_barycentre(
         tolerance,
     )
     return Check(check.statement, check.gap, check.tolerance, {**check.values, "Q": q})
-
-
-def minimise(loss: Callable[[Tensor], Tensor], points: Tensor, seed: int = 0) -> Tensor:
-    """Return where a smooth loss is least, by L-BFGS from a random place among the groups.
-
-    Parameters
-    ----------
-    loss : callable
-        Of the centres, float64 [classes, features], to a number.
-    points : Tensor
-        float64 [classes, groups, features]; where to begin is a random mixture of them.
-    seed : int
-        Of that mixture.
-
-    Returns
-    -------
-    Tensor
-        float64 [classes, features].
-    """
-    mix = torch.rand(points.shape[:2], generator=generator(seed, "start"), dtype=torch.float64)
-    s = (mix[..., None] * points).sum(1).requires_grad_()
-    solver = torch.optim.LBFGS(
-        [s],
-        max_iter=2000,
-        history_size=20,
-        tolerance_grad=1e-12,
-        tolerance_change=1e-18,
-        line_search_fn="strong_wolfe",
-    )
-
-    def closure() -> Tensor:
-        solver.zero_grad()
-        found = loss(s)
-        found.backward()
-        return found
-
-    solver.step(closure)
-    return s.detach()
-
-
-def _descend_alone(points: Tensor, present: Tensor, rounds: int = 200) -> Tensor:
-    """Return where the sum of absolute differences is least, by ternary search of each coordinate.
-
-    The loss is convex in each, and a sum over them.
-    """
-    low = points.masked_fill(~present[..., None], torch.inf).amin(1)
-    high = points.masked_fill(~present[..., None], -torch.inf).amax(1)
-    low, high = (x.where(present.any(1)[:, None], 0) for x in (low, high))
-    here = present.double()[..., None]
-    for _ in range(rounds):
-        left, right = low + (high - low) / 3, high - (high - low) / 3
-        costs = [(here * (points - s[:, None]).abs()).sum(1) for s in (left, right)]
-        lower = costs[0] <= costs[1]
-        low, high = low.where(lower, left), right.where(lower, high)
-    return (low + high) / 2
 
 
 def _spread(points: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from ..core.errors import FddkitError
 from ..core.rng import derive, generator
 from ..core.versions import choose_device
 from ..data.distilled import DistilledSet
-from ..data.grouped import GroupedDataset, normalise
+from ..data.grouped import GroupedDataset
 from ..distillers.registry import find, settings
 from ..rules.targets import Segments
 from ..training.fit import fit, recipe
@@ -125,9 +124,11 @@ class Signal:
         device: torch.device | str | None = None,
         **overrides: object,
     ):
-        if method == "mtt":
+        before = find(method).beforehand
+        if before:
             raise FddkitError(
-                "mtt matches trajectories, not a statistic of images; take another method"
+                f"{method} follows the trajectories of its {before} and matches no statistic of "
+                "images; take another method"
             )
         if not len(train):
             raise FddkitError("the set has no image, so its groups have no statistic; give some")
@@ -266,14 +267,10 @@ def converged(
     Network
         On the CPU.
     """
-    if isinstance(data, DistilledSet):
-        images, target = replace(data, images=data.normalised()).decoded()
-        seen = partial(normalise, mean=data.mean, std=data.std)
-    else:
-        images, target, seen = data.images, data.target, data.normalise
+    images, target, _ = data.seen()
     chosen = recipe(preset, **overrides).fitted(len(images))
     own = derive(seed, "converged")
     size = own_size("convnet", chosen.width, chosen.depth)
     net = build("convnet", tuple(images.shape[1:]), len(data.target_names), own, *size)
-    fit(net, images, target, chosen, own, seen)
+    fit(net, images, target, chosen, own, data.units.normalise)
     return net

@@ -9,7 +9,7 @@ from ..data.grouped import GroupedDataset
 from ..distillers.dm import DM
 from ..distillers.registry import settings
 from ..distillers.start import initial
-from ..rules.targets import RULES
+from ..rules.rules import RULES
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def collinearity(
     size = int(train.counts().sum(1).max())
     chosen = settings(preset, **{"batch": size, **overrides}).resolve(ipc, train)
     matching = DM(train, ipc, chosen, seed, dtype=dtype)
-    images = initial(train, "start", ipc, seed).images.to(dtype)
+    images = initial(train, ipc, seed).images.to(dtype)
     fairdd, cobra = (matching.gradient(images, RULES[r], 0)[1] for r in ("fairdd", "cobra"))
     factor = (fairdd * cobra).sum() / (cobra * cobra).sum()
     residual = (fairdd - factor * cobra).norm() / fairdd.norm()

@@ -3,4 +3,4 @@
 Images and classes come in, as tensors; no set is known here.
 """
 
-__all__ = ["augment", "compile", "cutmix", "fit", "networks", "sgd"]
+__all__ = ["architectures", "augment", "compile", "cutmix", "fit", "networks", "sgd"]

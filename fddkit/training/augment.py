@@ -57,6 +57,11 @@ class Draw:
         return Draw(self.family[index.cpu()], self.u[index.to(self.u.device)])
 
 
+def automatic(mirrors: bool) -> str:
+    """Return the strategy of all families; without ``flip`` where mirroring changes the class."""
+    return "_".join(family for family in FAMILIES if mirrors or family != "flip")
+
+
 def parse(strategy: str) -> tuple[str, ...]:
     """Return the families of a strategy.
 

@@ -1,13 +1,14 @@
 """How a network is trained on a set: the recipe, its presets, and the loop."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from ..core.errors import FddkitError, unknown
+from ..core.numbers import whole
 from ..core.presets import choose
 from ..core.rng import generator
 from . import augment
@@ -74,11 +75,8 @@ class Recipe:
     def __post_init__(self):
         """Check every value."""
         for name in ("epochs", "max_steps", "repeats", "batch", "width", "depth", "originals"):
-            value = getattr(self, name)
-            if value is None and name == "originals":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise FddkitError(f"{name}={value!r} is not a positive integer; give at least 1")
+            if name != "originals" or self.originals is not None:
+                whole(name, getattr(self, name))
         if not 0 < self.lr < math.inf:
             raise FddkitError(f"lr={self.lr!r} is not a positive step size; the papers' is 0.01")
         if not 0 <= self.momentum < 1:
@@ -111,33 +109,23 @@ PRESETS = {
 }
 
 
-# What each method's own evaluation has that DM's has not (protocols 5). Length and number of
-# networks are those of the paper preset; the shorter presets keep theirs, so that they stay short,
-# and take over what changes which images the networks see. IDC's steps are of a quarter of the
-# images: four times as many let every set train as many epochs as under the other protocols.
-_IDC = {"augment": "flip+color+crop_scale_rotate", "cutmix": 0.5, "batch": 64}
-_IDC |= {"schedule": "thirds", "max_steps": 80_000}
-PROTOCOLS: dict[str, dict[str, object]] = {
-    "dm": {},
-    "dsa": {},
-    "dc": {"epochs": 300, "augment": "none"},
-    "idc": _IDC,
-    "dream": _IDC,
-    "cafe": {"epochs": 600, "augment": "none"},
-    "mtt": {"repeats": 5},
-}
+# Of a method's own evaluation, length and number of networks are those of the paper preset; the
+# shorter presets keep theirs, so that they stay short, and take over what changes which images
+# the networks see.
 _LENGTH = ("epochs", "max_steps", "repeats")
 
 
-def recipe(preset: str, protocol: str = "dm", **overrides: object) -> Recipe:
+def recipe(
+    preset: str, protocol: Mapping[str, object] | None = None, **overrides: object
+) -> Recipe:
     """Return a preset with some of its values replaced.
 
     Parameters
     ----------
     preset : {"smoke", "quick", "paper"}
         See `PRESETS`.
-    protocol : str
-        The method whose own evaluation it is, one of `PROTOCOLS`.
+    protocol : mapping, optional
+        What a method's own evaluation has that DM's has not: fields of `Recipe`.
     **overrides
         Fields of `Recipe`; None leaves the preset's value.
 
@@ -148,11 +136,9 @@ def recipe(preset: str, protocol: str = "dm", **overrides: object) -> Recipe:
     Raises
     ------
     FddkitError
-        For an unknown preset, protocol or field, or a value out of range.
+        For an unknown preset or field, or a value out of range.
     """
-    if protocol not in PROTOCOLS:
-        raise unknown("protocol of evaluation", protocol, PROTOCOLS)
-    own = PROTOCOLS[protocol]
+    own = dict(protocol or {})
     if preset != "paper":
         own = {name: value for name, value in own.items() if name not in _LENGTH}
     given = {name: value for name, value in overrides.items() if value is not None}
@@ -169,7 +155,9 @@ def fit(
     tick: Callable[[], object] = lambda: None,
     group: Tensor | None = None,
 ) -> None:
-    """Train a network in place, as the official ``evaluate_synset`` does (protocols 5).
+    """Train a network in place, as the official ``evaluate_synset`` does.
+
+    See `docs/methods.md`, "Evaluation".
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from ..evaluation.report import FairnessReport
 from ..workbench.choice import Choice
-from ..workbench.queue import Job
+from ..workbench.jobs import Job
 from .html import HTML
 from .turns import in_turn
 
@@ -181,7 +181,7 @@ class Classroom:
         report = self._report
         if report is None:
             return
-        used = report.counterfactual or report
+        used = report.shown
         truth, floor = used.deo_a.mean, used.deo_a.noise_floor
         off = abs(self.guess.value - truth)
         self._errors[self.steps.value] = off

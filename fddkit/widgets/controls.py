@@ -9,8 +9,9 @@ import traitlets
 from ..core.errors import FddkitError
 from ..data.catalogue import CATALOGUE
 from ..data.sampling import SAMPLING
-from ..distillers.registry import METHODS
-from ..rules.targets import RULES
+from ..distillers.registry import METHODS, lacks
+from ..distillers.start import BASELINES
+from ..rules.rules import RULES
 from ..workbench.choice import Choice
 from .html import HTML
 from .turns import in_turn
@@ -40,6 +41,19 @@ class Controls(traitlets.HasTraits):
     choice = traitlets.Instance(Choice)
 
     def __init__(self, choice: Choice, root: str = "data"):
+        self._offer_data(root)
+        self._offer_distillation()
+        self.message = HTML()
+        names = ("dataset", "bias", "gap", "br", "ipc", "method", "fairness", "sampling", "seed")
+        self._widgets = [getattr(self, name) for name in (*names, "preset")]
+        self.box = w.VBox([*self._widgets, self.message], layout=w.Layout(flex="0 0 300px"))
+        self._quiet = False
+        self.apply(choice)
+        for widget in self._widgets:
+            widget.observe(self._moved, "value")
+
+    def _offer_data(self, root: str) -> None:
+        """Make the controls of the training set: which, and how biased."""
         here = [(f"{n}: {e.title}", n) for n, e in CATALOGUE.items() if e.on_disk(root)]
         self.dataset = w.Dropdown(
             options=here,
@@ -69,6 +83,9 @@ class Controls(traitlets.HasTraits):
             tooltip="Bias ratio: the share of each class that its majority group has",
             **_WIDE,
         )
+
+    def _offer_distillation(self) -> None:
+        """Make the controls of what is done with it."""
         self.ipc = w.SelectionSlider(
             options=IPCS,
             value=10,
@@ -77,10 +94,10 @@ class Controls(traitlets.HasTraits):
             **_WIDE,
         )
         self.method = w.Dropdown(
-            options=[*METHODS, "random", "whole"],
+            options=[*METHODS, *BASELINES],
             description="distiller",
             tooltip="What is matched: embeddings (dm), gradients (dc, dsa, idc, dream), layers "
-            "(cafe), trajectories (mtt); random and whole are baselines",
+            f"(cafe), trajectories (mtt); {' and '.join(BASELINES)} are baselines",
             **_WIDE,
         )
         self.fairness = w.Dropdown(
@@ -105,14 +122,6 @@ class Controls(traitlets.HasTraits):
             tooltip="smoke: a second or two, quick: under a minute on digits, paper: hours",
             **_WIDE,
         )
-        self.message = HTML()
-        names = ("dataset", "bias", "gap", "br", "ipc", "method", "fairness", "sampling", "seed")
-        self._widgets = [getattr(self, name) for name in (*names, "preset")]
-        self.box = w.VBox([*self._widgets, self.message], layout=w.Layout(flex="0 0 300px"))
-        self._quiet = False
-        self.apply(choice)
-        for widget in self._widgets:
-            widget.observe(self._moved, "value")
 
     @in_turn
     def apply(self, choice: Choice) -> None:
@@ -139,11 +148,11 @@ class Controls(traitlets.HasTraits):
         self.gap.disabled = choice.gap is None
         rules = list(RULES)
         if not choice.baseline:
-            rules = [rule for rule in RULES if rule not in METHODS[choice.method].lacks]
+            rules = [rule for rule in RULES if not lacks(choice.method, rule)]
         if list(self.fairness.options) != rules:
             self.fairness.options = rules
         self.fairness.disabled = self.sampling.disabled = choice.baseline
-        self.ipc.disabled = choice.method == "whole"
+        self.ipc.disabled = not choice.sized
 
     @in_turn
     def _moved(self, _: object) -> None:
@@ -166,8 +175,8 @@ class Controls(traitlets.HasTraits):
 
     def _read(self) -> Choice:
         rule, method = self.fairness.value, self.method.value
-        if method in METHODS and rule in METHODS[method].lacks:
-            rule = "vanilla"
+        if method in METHODS and lacks(method, rule):
+            rule = next(name for name in RULES if not lacks(method, name))
         return Choice(ipc=1).with_(
             dataset=self.dataset.value,
             gap=self.gap.value if self.bias.value else None,

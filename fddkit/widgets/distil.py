@@ -10,7 +10,8 @@ from ..core.errors import FddkitError
 from ..data.catalogue import CATALOGUE
 from ..evaluation.report import FairnessReport
 from ..workbench.choice import Choice
-from ..workbench.queue import ENDED, Job, Jobs
+from ..workbench.jobs import ENDED, Job
+from ..workbench.queue import Jobs
 from . import results
 from .grid import Grid
 from .html import HTML
@@ -189,7 +190,7 @@ class Distil:
         resumable = state in ("paused", "stopped", "failed")
         self.pause.description = "Resume" if resumable else "Pause"
         self.pause.icon = "play" if resumable else "pause"
-        distilling = state == "running" and self.job.choice.method != "whole"
+        distilling = state == "running" and self.job.choice.sized
         self.pause.disabled = not (resumable or distilling)
         self.stop.disabled = state not in ("running", "paused", "waiting")
 

@@ -14,7 +14,8 @@ from ..core.errors import FddkitError
 from ..evaluation.report import FairnessReport
 from ..plots import Figure
 from ..workbench.choice import Choice
-from ..workbench.queue import Job, Jobs
+from ..workbench.jobs import Job
+from ..workbench.queue import Jobs
 from ..workbench.scenes import Bench
 from . import results
 from .classroom import Classroom
@@ -152,7 +153,9 @@ class Explorer:
         drawn = {
             "gallery": plots.gallery(train, min(choice.ipc, 12), choice.seed),
             "groups": plots.group_table(train),
-            "targets": plots.targets(scene.stats, scene.group_names, (y,), scene.target_names),
+            "targets": plots.targets(
+                scene.stats, scene.group_names, (y,), scene.target_names, list(scene.centres)
+            ),
         }
         if self.found:
             short = _short(list(self.found))

@@ -11,7 +11,7 @@ from ..data.catalogue import CATALOGUE
 from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
 from ..plots import group_colours
-from ..workbench.queue import Job
+from ..workbench.jobs import Job
 from ..workbench.scenes import Bench
 from .html import HTML
 from .panels import INK, picture

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from ..core.errors import FddkitError
 from ..data.catalogue import CATALOGUE
 from ..data.distilled import DistilledSet
+from ..evaluation.measures import METRICS
 from ..plots import colour
 from ..workbench.choice import Choice
 from ..workbench.finished import Finished, finished, nearest
@@ -130,7 +131,7 @@ def _table(found: list[Finished], choice: Choice, reports: str) -> Markup:
     return Markup(
         '<div style="color:{ink}">{first.dataset}, {choice.method}: <b>BR {br}, IPC {ipc}</b>, '
         '{choice.preset}, {told}.<table style="font-size:12px;border-spacing:10px 1px"><thead>'
-        "<tr><th>rule</th><th>accuracy</th><th>DEO_M</th><th>DEO_A</th></tr></thead>"
+        "<tr><th>rule</th>{heads}</tr></thead>"
         "<tbody>{rows}</tbody></table></div>"
     ).format(
         ink=INK,
@@ -139,12 +140,13 @@ def _table(found: list[Finished], choice: Choice, reports: str) -> Markup:
         br=_number(first.br, "g"),
         ipc=_number(first.ipc or choice.ipc, "g"),
         told="as the sliders say" if exact else "the nearest that there is",
+        heads=Markup().join(Markup("<th>{}</th>").format(m.title) for m in METRICS.values()),
         rows=Markup().join(map(_row, found)),
     )
 
 
 def _row(one: Finished) -> Markup:
-    cells = [_cell(one.numbers[name]) for name in ("accuracy", "deo_m", "deo_a")]
+    cells = [_cell(one.numbers.get(name, {})) for name in METRICS]
     return Markup(
         '<tr title="{where}"><td><span style="color:{colour}">●</span> {rule}</td>{cells}</tr>'
     ).format(where=one.where, colour=colour(one.rule), rule=one.rule, cells=Markup().join(cells))

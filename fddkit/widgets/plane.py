@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 from torch import Tensor
 
-from ..plots import colour, group_colours
-from ..theory import GroupStatistics, plane, residuals, worst
+from ..plots import group_colours
+from ..plots.style import outline
+from ..theory import GroupStatistics, Together, plane, residuals, together, worst
 from .panels import FAINT, INK
 
 _SIDE = 270  # in CSS pixels
@@ -62,45 +63,34 @@ def geometry(
         disc.format(*place(point), 3 + 14 * share**0.5, ink, INK, name, 100 * share)
         for name, ink, share, point in zip(names, group_colours(names), shares, at, strict=True)
     ]
-    for rule, centre in centres.items():
-        if rule == "fairdd":
-            continue  # one point with cobra
-        x, up = place((centre[y] - middle) @ axes.mT)
-        far = residuals(stats, centre)[y, stats.present[y]].argmax()
-        label = "fairdd, cobra" if rule == "cobra" else rule
-        big = chosen == rule or (chosen.startswith("fairdd") and rule == "cobra")
+    for one in together(stats, centres, y):
+        x, up = place((one.centre[y] - middle) @ axes.mT)
+        far = residuals(stats, one.centre)[y, stats.present[y]].argmax()
         line = Markup(
             '<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" '
             'stroke-dasharray="2 3"/>'
-        ).format(x, up, *place(at[far]), colour(rule))
-        drawn += [line, _mark(rule, x, up, 8 if big else 5, label)]
+        ).format(x, up, *place(at[far]), one.rule.colour)
+        drawn += [line, _mark(one, x, up, 16 if chosen in one.names else 11)]
     return Markup(
         '<svg role="img" aria-label="{title}" width="{side}" height="{side}" '
         'viewBox="0 0 {side} {side}" style="border:1px solid {faint};max-width:100%">{drawn}</svg>'
     ).format(title=title, side=_SIDE, faint=FAINT, drawn=Markup().join(drawn))
 
 
-def _mark(rule: str, x: float, y: float, r: float, label: str) -> Markup:
-    """Return the mark of a target: a cross for vanilla, a square for COBRA, a ring for minimax."""
-    if rule == "vanilla":
-        mark = Markup(
-            '<path d="M{left} {top}L{right} {bottom}M{left} {bottom}L{right} {top}" '
-            'stroke="{ink}" stroke-width="{width}" fill="none">{tip}</path>'
-        )
-    elif rule == "minimax":
-        mark = Markup(
-            '<circle cx="{x:.1f}" cy="{y:.1f}" r="{ring}" fill="none" stroke="{ink}" '
-            'stroke-width="2">{tip}</circle>'
-        )
-    else:
-        mark = Markup(
-            '<rect x="{left:.1f}" y="{top:.1f}" width="{side}" height="{side}" fill="{ink}" '
-            'stroke="#fff">{tip}</rect>'
-        )
-    return mark.format(
-        **{"x": x, "y": y, "ring": r + 3, "side": 2 * r, "width": r / 2, "ink": colour(rule)},
-        **{"left": x - r, "right": x + r, "top": y - r, "bottom": y + r},
-        tip=Markup("<title>target of {}</title>").format(label),
+def _mark(one: Together, x: float, y: float, size: float) -> Markup:
+    """Return the mark of a target, the one that its rule has in every figure."""
+    rule = one.rule
+    return Markup(
+        '<path transform="translate({:.1f} {:.1f})" d="{}" fill="{}" stroke="{}" '
+        'stroke-width="{}"><title>target of {}</title></path>'
+    ).format(
+        x,
+        y,
+        outline(rule.mark, size * 1.3 if rule.hollow else size),
+        "none" if rule.hollow else rule.colour,
+        rule.colour if rule.hollow else "#fff",
+        2 if rule.hollow else 0.7,
+        one.label,
     )
 
 
@@ -125,24 +115,20 @@ def targets(
         classes of the largest residual.
     """
     rows = []
-    for rule, centre in centres.items():
-        if rule == "fairdd":
-            continue
-        found = residuals(stats, centre)[y]
-        everywhere = worst(stats, centre).nanmean()
-        worst_off = group_names[int(found.nan_to_num(nan=-1.0).argmax())]
-        bold = "bold" if chosen == rule or (rule == "cobra" and "fairdd" in chosen) else "normal"
+    for one in together(stats, centres, y):
+        found = residuals(stats, one.centre)[y]
+        everywhere = worst(stats, one.centre).nanmean()
         rows.append(
             Markup(
                 '<tr style="font-weight:{bold}"><td><svg width="20" height="20">{mark}</svg></td>'
                 '<td>{label}</td><td style="text-align:right">{worst:.2f}</td><td>{group}</td>'
                 '<td style="text-align:right">{everywhere}</td></tr>'
             ).format(
-                bold=bold,
-                mark=_mark(rule, 10, 10, 5, rule),
-                label="fairdd, cobra" if rule == "cobra" else rule,
+                bold="bold" if chosen in one.names else "normal",
+                mark=_mark(one, 10, 10, 11),
+                label=one.label,
                 worst=float(found.nan_to_num(nan=0.0).max()),
-                group=worst_off,
+                group=group_names[int(found.nan_to_num(nan=-1.0).argmax())],
                 everywhere=_number(float(everywhere)),
             )
         )

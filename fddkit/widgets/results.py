@@ -78,7 +78,7 @@ def rates(report: FairnessReport) -> Markup:
     Markup
         HTML, with the gap of each class, DEO_M, DEO_A and their noise floors.
     """
-    used = report.counterfactual or report
+    used = report.shown
     names = report.config.get("target_names") or [str(y) for y in range(used.counts.shape[2])]
     groups = report.config.get("group_names") or [str(a) for a in range(used.counts.shape[1])]
     mean = used.group_tpr.mean  # [A, C]
@@ -175,7 +175,7 @@ def table(named: Mapping[str, FairnessReport]) -> Markup:
         return Markup('<i style="color:{}">No run has finished yet.</i>').format(FAINT)
     rows = []
     for title, report in named.items():
-        used = report.counterfactual or report
+        used = report.shown
         rows.append(
             Markup(
                 '<tr><th scope="row" style="text-align:left;font-weight:normal">'

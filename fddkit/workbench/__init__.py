@@ -3,4 +3,4 @@
 A choice comes in; scenes, jobs and finished results come out.
 """
 
-__all__ = ["choice", "finished", "queue", "scenes"]
+__all__ = ["choice", "finished", "jobs", "queue", "scenes"]

@@ -76,14 +76,19 @@ class Choice:
 
     @property
     def baseline(self) -> bool:
-        """Whether nothing is distilled: ``random`` or ``whole``."""
+        """Whether nothing is distilled: real images are taken."""
         return self.method in BASELINES
+
+    @property
+    def sized(self) -> bool:
+        """Whether there are so many images per class as ``ipc`` says."""
+        return not self.baseline or BASELINES[self.method].sized
 
     @property
     def title(self) -> str:
         """A few words that tell it from others of the same session."""
         what = self.method if self.baseline else f"{self.fairness} {self.method}"
-        size = "" if self.method == "whole" else f" IPC {self.ipc}"
+        size = f" IPC {self.ipc}" if self.sized else ""
         gap = "" if self.gap is None else f" GAP {self.gap}"
         group = " by group" if self.sampling == "group" and not self.baseline else ""
         preset = "" if self.preset == "quick" else f" {self.preset}"

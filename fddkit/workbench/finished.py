@@ -10,12 +10,13 @@ from typing import Any
 from ..core.errors import FddkitError
 from ..core.reading import FILE_NAME, clip, conform, is_file, read_json
 from ..data.catalogue import CATALOGUE
+from ..distillers.start import BASELINES
+from ..evaluation.measures import METRICS
 from ..evaluation.report import FairnessReport
 from ..experiments.records import Record
 from .choice import Choice
 
-METRICS = {"accuracy": "accuracy", "deo_m": "DEO_M", "deo_a": "DEO_A"}
-
+_WHOLE = next(name for name, one in BASELINES.items() if not one.sized)  # it is not saved
 _DATA = {"dataset": str, "gap": (int, None), "br": float}
 _GIVEN = {
     "dataset": str,
@@ -37,7 +38,7 @@ class Finished:
     Attributes
     ----------
     dataset, method, rule : str
-        What was distilled, and how; ``rule`` is that of a baseline for ``random`` and ``whole``.
+        What was distilled, and how; of a baseline both are its name.
     gap : int or None
         GAP level.
     br : float
@@ -47,8 +48,8 @@ class Finished:
     preset : str
         Of the distillation.
     numbers : dict
-        ``accuracy``, ``deo_m`` and ``deo_a``, each with ``mean``, ``ci95`` and ``noise_floor`` in
-        percent; of the counterfactual test where there is one.
+        Of each metric of `fddkit.evaluation.measures.METRICS` ``mean``, ``ci95`` and
+        ``noise_floor``; of the counterfactual test where there is one.
     where : Path
         The file or folder that holds it.
     out : Path or None
@@ -112,7 +113,7 @@ def nearest(found: list[Finished], choice: Choice) -> list[Finished]:
         one
         for one in found
         if (one.dataset, one.gap, one.preset) == (choice.dataset, choice.gap, choice.preset)
-        and one.method in (choice.method, "random", "whole")
+        and one.method in (choice.method, *BASELINES)
     ]
     if not fits:
         return []
@@ -137,7 +138,7 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
         except ValueError as error:
             told(f"{path} is no result of the explorer ({clip(error)})")
             continue
-        data, method = made["dataset"], made.get("method", "whole")
+        data, method = made["dataset"], made.get("method", _WHOLE)
         out = path.with_name(path.name.rsplit(".x", 1)[0] + ".safetensors")
         yield Finished(
             data["dataset"],
@@ -147,7 +148,7 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
             method,
             made.get("fairness") or method,
             report.config["preset"],
-            {name: getattr(report.shown, name).to_dict() for name in METRICS},
+            {name: report.shown.metric(name).to_dict() for name in METRICS},
             path,
             out if is_file(out) else None,
         )
@@ -178,9 +179,9 @@ def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> I
     if given["dataset"] not in CATALOGUE:
         return
     br = given.get("br") or CATALOGUE[given["dataset"]].default_br
-    for rule in (*given["rules"], "random", "whole"):
+    for rule in (*given["rules"], *BASELINES):
         both = [
-            {name: numbers.get(f"{rule} {where}{title}") for name, title in METRICS.items()}
+            {name: numbers.get(f"{rule} {where}{m.title}") for name, m in METRICS.items()}
             for where in ("counterfactual ", "")
         ]
         whole = [one for one in both if all(_is_number(v) for v in one.values())]
@@ -192,8 +193,8 @@ def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> I
             given["dataset"],
             given.get("gap"),
             br,
-            None if rule == "whole" else given["ipc"],
-            rule if rule in ("random", "whole") else given.get("method", "dm"),
+            given["ipc"] if rule not in BASELINES or BASELINES[rule].sized else None,
+            rule if rule in BASELINES else given.get("method", "dm"),
             rule,
             given.get("preset", "quick"),
             whole[0],

@@ -10,84 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ..core.entries import ship
 from ..core.errors import FddkitError
-from ..data.distilled import DistilledSet
-from ..evaluation.report import FairnessReport
 from .choice import Choice
+from .jobs import ENDED, Job
 from .worker import Order, serve
 
-_FRAMES = 16  # kept of a run: enough for a trajectory, little enough for twenty runs
 _PATIENCE = 4.0  # seconds until a worker that does not stop is ended
-ENDED = ("finished", "stopped", "failed")
-
-
-@dataclass(eq=False)
-class Job:
-    """One distillation and the test of it.
-
-    Attributes
-    ----------
-    order : Order
-        What is to be done.
-    state : {"waiting", "running", "paused", "stopped", "finished", "failed"}
-        A stopped one can go on.
-    stage : str
-        What is being done, in words.
-    step, total : int
-        Steps on the images (or epochs of the test) done, and to do.
-    losses : dict of int to float
-        Step and matching loss.
-    frames : dict of int to array
-        Step and the synthetic images then, uint8 [M, C, H, W]; a few, the first and last of them.
-    tested : FairnessReport or None
-        Of the networks tested so far; `fairness` has that of all.
-    error : str
-        Why it failed.
-    out, report : Path or None
-        What was saved.
-    """
-
-    order: Order
-    state: str = "waiting"
-    stage: str = ""
-    step: int = 0
-    total: int = 0
-    losses: dict[int, float] = field(default_factory=dict)
-    frames: dict[int, np.ndarray] = field(default_factory=dict)
-    tested: FairnessReport | None = None
-    error: str = ""
-    out: Path | None = None
-    report: Path | None = None
-    _since: tuple[float, int] = (0.0, 0)
-
-    @property
-    def choice(self) -> Choice:
-        """What was chosen."""
-        return self.order.choice
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Of the stage, at the pace of it so far; None while that is unknown."""
-        start, first = self._since
-        done = self.step - first
-        if self.state != "running" or done < 2 or not self.total:
-            return None
-        return (time.monotonic() - start) / done * (self.total - self.step)
-
-    def distilled(self) -> DistilledSet:
-        """Load the set."""
-        return DistilledSet.load(self.out)
-
-    def fairness(self) -> FairnessReport:
-        """Load the report."""
-        return FairnessReport.load(self.report)
 
 
 class Jobs:
@@ -161,7 +93,7 @@ class Jobs:
         """
         if self._closed:
             raise FddkitError("this explorer has been closed; run its cell again")
-        job = Job(Order(choice, self.root, self.folder, self.repeats))
+        job = Job(Order(choice, self.root, self.folder, self.repeats, ship()))
         with self._lock:
             self.all.append(job)
             self._queue.append(job)
@@ -288,30 +220,11 @@ class Jobs:
                 self._end(job, "failed")
 
     def _take(self, job: Job, kind: str, content: dict[str, Any]) -> None:
-        if kind == "stage":
-            job.stage, job.step, job.total = content["stage"], 0, 0
-            job._since = (time.monotonic(), 0)
-        elif kind == "frame":
-            job.step, job.total = content["step"], content["total"]
-            job.losses |= content["losses"]
-            job.frames[job.step] = content["frame"]
-            if len(job.frames) > _FRAMES:
-                _thin(job.frames)
-            if job._since[1] == 0:  # the first step may be that of a run that goes on
-                job._since = (time.monotonic(), job.step)
-        elif kind == "tested":
-            job.step, job.total = content["done"], content["total"]
-            job.tested = content["report"] or job.tested
-        elif kind in ("paused", "resumed"):
-            job.state = "paused" if kind == "paused" else "running"
-            job._since = (time.monotonic(), job.step)
-        elif kind in ENDED:
-            job.error = content.get("error", "")
-            job.out = content.get("out") and Path(content["out"])
-            job.report = content.get("report") and Path(content["report"])
+        job.take(kind, content)
+        if kind in ENDED:
             self._end(job, kind)
-            return
-        self._tell(job)
+        else:
+            self._tell(job)
 
     def _tell(self, job: Job) -> None:
         """Say that a job has changed, once for all that happens until it is heard."""
@@ -326,10 +239,3 @@ class Jobs:
     def _hear(self, job: Job) -> None:
         self._told.discard(id(job))
         self.changed(job)
-
-
-def _thin(frames: dict[int, np.ndarray]) -> None:
-    """Let go of the frame that is missed least: the one whose neighbours are nearest."""
-    steps = sorted(frames)
-    threes = zip(steps, steps[1:], steps[2:], strict=False)
-    del frames[min(threes, key=lambda three: three[2] - three[0])[1]]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..data.injection import Canvas
 from ..data.loading import Originals
+from ..rules.rules import drawn
 from ..theory import GroupStatistics, Signal, aims
 from .choice import Choice
 
@@ -105,7 +106,7 @@ class Bench:
             canvas.paint(index, group[index]),
             group[index],
             stats,
-            aims(stats),
+            aims(stats, drawn(choice.fairness)),
         )
 
     def canvas(self, choice: Choice) -> Canvas:

@@ -32,12 +32,15 @@ class Order:
         Of the raw data, and of what is saved.
     repeats : int
         Networks to train on the set.
+    mine : bytes
+        What has been registered, see `fddkit.core.entries.ship`.
     """
 
     choice: Choice
     root: str
     folder: str
     repeats: int
+    mine: bytes = b""
 
     @property
     def out(self) -> Path:
@@ -128,9 +131,11 @@ def serve(pipe: Connection) -> None:
 
 def _answer(link: _Link, order: Order) -> None:
     """Carry out an order, and say how it ended."""
+    from ..core.entries import receive
     from ..core.errors import FddkitError
 
     try:
+        receive(order.mine)
         link.working = True
         try:
             found = _work(link, order)
@@ -196,7 +201,7 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
     # the whole set is as large as the training set: it is looked at and not saved
     data = train
     keep_whole(order.out, DistilledSet.load)
-    if choice.method != "whole":
+    if choice.sized:
         data = distill(
             train, **made, **quiet, **own, out=keep, callback=look, every=1, checkpoint_seconds=5
         )

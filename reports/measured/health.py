@@ -15,6 +15,7 @@ import torch
 import fddkit as fdd
 from fddkit.distillers import health
 from fddkit.distillers.registry import METHODS
+from fddkit.rules.rules import RULES
 
 WILD = [("dc", 1e9), ("dsa", 1e9), ("cafe", 1e9), ("idc", 1e9), ("dm", 1e9), ("dm", 1e38)]
 WILD += [("mtt", 1000.0), ("mtt", 1e9), ("dm", 1e3), ("dm", 1e5), ("dc", 1e3), ("dream", 1e6)]
@@ -48,7 +49,7 @@ def main(out):
         for ipc in (1, 10)
         for method in METHODS
         for rule in ("vanilla", "fairdd", "cobra")
-        if rule not in METHODS[method].lacks
+        if not METHODS[method].lacks(RULES[rule])
     ]
     cells += [(method, "vanilla", 1, "smoke", {"lr": lr}) for method, lr in WILD]
     for method, rule, ipc, preset, changed in cells:

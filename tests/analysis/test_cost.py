@@ -7,11 +7,11 @@ from references import toy
 import fddkit as fdd
 from fddkit import plots
 from fddkit.analysis.cost import cost, naive, random_set
-from fddkit.cli import arguments
+from fddkit.cli import main
 from fddkit.core.errors import FddkitError
 from fddkit.distillers.registry import METHODS, settings
 from fddkit.experiments import papers
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 
 SMALL = {"preset": "smoke", "ipc": 2, "side": 8, "rounds": 3, "depth": 2, "width": 4, "batch": 20}
 
@@ -109,7 +109,7 @@ def test_the_command_writes_the_rows(tmp_path, capsys):
     words = (
         "cost --methods dm --groups 2,4 --preset smoke --side 8 --rounds 1 --naive --set width=4"
     )
-    assert arguments.main([*words.split(), "--set", "depth=2", "--json", str(path)]) == 0
+    assert main([*words.split(), "--set", "depth=2", "--json", str(path)]) == 0
     out = capsys.readouterr().out
     assert "naive fairdd" in out
     found = json.loads(path.read_text())

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fddkit.analysis import coverage as module
-from fddkit.analysis.coverage import coverage
+from fddkit.analysis import neighbourhoods
+from fddkit.analysis.coverage import by_size, coverage
 from fddkit.analysis.features import Features
 from fddkit.analysis.probes import probe, purity
 from fddkit.core.errors import FddkitError
@@ -117,7 +117,7 @@ def slow(f, y, a, k, radius):
 def test_every_number_equals_its_definition(seed, k, radius, held):
     f = random(seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_HELD", held)
+        patch.setattr(neighbourhoods, "_HELD", held)
         found = coverage(f, "real", "made", k, radius)
     for y in range(CLASSES):
         for a in range(GROUPS):
@@ -239,7 +239,7 @@ def test_rounding_does_not_part_what_is_one_image():
 
 
 def test_the_same_call_gives_the_same_bits_and_the_seed_draws_the_pairs(monkeypatch):
-    monkeypatch.setattr(module, "_PAIRED", 10)
+    monkeypatch.setattr(neighbourhoods, "_PAIRED", 10)
     f = make(clusters(30), [(0, -1, [0.0, 0.0]), (1, -1, [30.0, 9.0])])
     one, two, other = (coverage(f, "real", "made", seed=seed) for seed in (0, 0, 1))
     for name in (*FIELDS, "radius", "bandwidth"):
@@ -362,7 +362,7 @@ def test_mistakes_get_a_sentence():
         (lambda: coverage(f, "reel", "made"), "did you mean 'real'"),
         (lambda: coverage(f, "real", "mad"), "did you mean 'made'"),
         (lambda: coverage(f, "made", "real"), "'made' belong to no group; name a real set"),
-        (lambda: coverage(f, "real", "made", k=0), "k=0 is no number of neighbours"),
+        (lambda: coverage(f, "real", "made", k=0), "k=0 is not a positive integer"),
         (lambda: coverage(f, "real", "made", radius=-1), "radius=-1 is no distance"),
         (lambda: coverage(f, "real", "made", radius=math.nan), "radius=nan is no distance"),
         (lambda: probe(f, "made"), "'made' belong to no group"),
@@ -383,7 +383,7 @@ def test_majorities_and_minorities_apart():
     source = torch.tensor([0] * 24 + [1] * 6)
     f = Features(points, target, group, source, ("real", "s"), ("x", "y"), ("big", "small"))
     one = coverage(f, "real", "s")
-    found = module.by_size({"a": one}, torch.tensor([[8, 4], [8, 4]]))
+    found = by_size({"a": one}, torch.tensor([[8, 4], [8, 4]]))
     assert found.loc[("a", "majority"), "distance"] == pytest.approx(one.distance[:, 0].mean())
     assert found.loc[("a", "minority"), "mmd"] == pytest.approx(one.mmd[:, 1].mean())
     above = (one.coverage - one.expected)[:, 1].mean()

@@ -17,8 +17,8 @@ from fddkit.analysis.projections import project
 from fddkit.core.errors import FddkitError
 from fddkit.core.rng import derive, generator
 from fddkit.data import whitening
-from fddkit.data.distilled import decode
-from fddkit.distillers.start import initial
+from fddkit.data.multi_formation import decode
+from fddkit.distillers.start import baseline, initial
 from fddkit.training import networks
 from fddkit.training.fit import recipe
 
@@ -27,7 +27,7 @@ SMALL = {"width": 4, "depth": 2, "progress": False}
 
 def distilled(data, ipc=2, seed=0, **changes):
     """An optimisation's start stands in for its end; images that no set of pixels gives."""
-    s = initial(data, "dm", ipc, seed)
+    s = initial(data, ipc, seed)
     return replace(s, images=s.images + 0.1, **changes)
 
 
@@ -134,7 +134,7 @@ def test_all_images_are_seen_in_the_units_of_the_first_distilled_set(data):
 
 
 def test_a_baseline_of_real_images_is_seen_as_the_real_images(data):
-    f = extract({"real": data, "whole": initial(data, "whole", 1, 0)}, per_cell=None, **SMALL)
+    f = extract({"real": data, "whole": baseline(data, "whole", 1, 0)}, per_cell=None, **SMALL)
     torch.testing.assert_close(f.points[f.rows("whole")], f.points[f.rows("real")])
     assert (f.group[f.rows("whole")] == -1).all()
 
@@ -256,8 +256,8 @@ def test_a_projection_found_again_needs_no_library(tmp_path):
     command = """if True:
         import sys, torch
         from fddkit import coverage
-        from fddkit.features import Features
-        from fddkit.projections import project
+        from fddkit.analysis.features import Features
+        from fddkit.analysis.projections import project
         zeros = torch.zeros(9, dtype=torch.int64)
         points = torch.arange(27.0).view(9, 3) ** 2
         f = Features(points, zeros, zeros, zeros, ("a",), ("0",), ("0",))

@@ -10,8 +10,7 @@ import nbformat
 import pytest
 
 from fddkit import __version__
-from fddkit.cli import commands
-from fddkit.cli.arguments import main
+from fddkit.cli import disk, main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,7 +95,8 @@ def test_a_mistake_is_one_sentence_on_stderr_and_status_2(words, notebook, capsy
     assert not Path("s.safetensors").exists()
 
 
-COMMANDS = ["", "datasets", "distill", "import", "evaluate", "cost", "matrix", "run", "sweep"]
+COMMANDS = ["", "datasets", "distill", "import", "evaluate", "run", "sweep", "cost", "matrix"]
+COMMANDS += ["report", "check"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -227,7 +227,7 @@ def test_an_interruption_is_status_130(monkeypatch, capsys):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "report", interrupted)
+    monkeypatch.setattr(disk, "report", interrupted)
     assert main(["report"]) == 130
     assert "interrupted; the same command goes on from there" in capsys.readouterr().err
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import fddkit as fdd
-from fddkit.cli.arguments import main
+from fddkit.cli import main
 from fddkit.core.reading import read_json
 from fddkit.data.distilled import DistilledSet
 from fddkit.evaluation.report import FairnessReport

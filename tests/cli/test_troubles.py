@@ -16,8 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fddkit.cli import commands
-from fddkit.cli.arguments import main
+from fddkit.cli import disk, main, studies
 from fddkit.experiments import execution
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +86,7 @@ TROUBLES = {
 @pytest.mark.parametrize("name", TROUBLES)
 def test_trouble_is_one_sentence_and_a_status(name, monkeypatch, capsys):
     error, status, says = TROUBLES[name]
-    monkeypatch.setattr(commands, "report", raising(error))
+    monkeypatch.setattr(disk, "report", raising(error))
     assert main(["report"]) == status
     out, err = capsys.readouterr()
     assert err.startswith("fddkit: ")
@@ -97,16 +96,16 @@ def test_trouble_is_one_sentence_and_a_status(name, monkeypatch, capsys):
 
 
 def test_a_fault_says_where_it_is_and_how_to_see_all_of_it(monkeypatch, capsys):
-    monkeypatch.setattr(commands, "split", raising(KeyError("x")))
+    monkeypatch.setattr(studies, "split", raising(KeyError("x")))
     assert main(["matrix", "--methods", "dm"]) == 70
     err = capsys.readouterr().err
-    assert "itself at commands.py:" in err
+    assert "itself at studies.py:" in err
     assert "FDDKIT_DEBUG=1 shows" in err
     monkeypatch.setenv("FDDKIT_DEBUG", "1")
     assert main(["matrix", "--methods", "dm"]) == 70
     err = capsys.readouterr().err
     assert err.startswith("Traceback (most recent call last):\n")
-    assert err.splitlines()[-1].startswith("fddkit: a fault of fddkit itself at commands.py:")
+    assert err.splitlines()[-1].startswith("fddkit: a fault of fddkit itself at studies.py:")
 
 
 def test_the_help_tells_the_statuses_and_how_to_see_a_traceback(capsys):
@@ -273,7 +272,7 @@ def test_a_request_to_end_interrupts_once(name, monkeypatch, capsys):
             raise
 
     before = signal.getsignal(number)
-    monkeypatch.setattr(commands, "report", command)
+    monkeypatch.setattr(disk, "report", command)
     assert main(["report"]) == 128 + number
     assert seen == ["checkpoint"]
     assert capsys.readouterr().err == (
@@ -283,7 +282,7 @@ def test_a_request_to_end_interrupts_once(name, monkeypatch, capsys):
 
 
 def test_nohup_stays_in_force(monkeypatch):
-    monkeypatch.setattr(commands, "report", lambda _: signal.raise_signal(signal.SIGHUP) or 0)
+    monkeypatch.setattr(disk, "report", lambda _: signal.raise_signal(signal.SIGHUP) or 0)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert main(["report"]) == 0

@@ -14,7 +14,7 @@ from fddkit.core.locks import is_held, is_locked, locked, tidy
 
 HOLD = """
 import sys
-from fddkit.locks import locked
+from fddkit.core.locks import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.readline()

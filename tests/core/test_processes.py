@@ -34,7 +34,7 @@ while True:
 """
 MANY = """\
 import os, sys
-from fddkit import kernel, runs, webpage
+from fddkit.experiments import execution, notebook_page, runs
 from fddkit.cli import main
 pids = []
 for i in range(20):
@@ -50,7 +50,7 @@ for pid in pids:
 """
 WAITING = """\
 import time, joblib
-from fddkit import processes
+from fddkit.core import processes
 with processes.workers():
     print(*joblib.Parallel(2)(joblib.delayed(abs)(i) for i in range(2)), flush=True)
     time.sleep(1000)
@@ -339,7 +339,7 @@ def test_an_interrupted_run_is_one_sentence_and_leaves_nothing(start, scratch):
 
 
 def test_a_run_whose_kernel_is_killed_fails_and_leaves_nothing(here, scratch, capsys):
-    from fddkit.cli.arguments import main
+    from fddkit.cli import main
 
     notebook("dies.ipynb", BUSY.replace("while True", "os.kill(os.getpid(), 9)\nwhile True"))
     assert main(["run", "dies.ipynb"]) == 1

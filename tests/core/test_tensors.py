@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from fddkit.core import tensors
 from fddkit.core.errors import FddkitError
-from fddkit.core.tensors import Array, Kind, only, read_header, read_tensors, write_tensors
+from fddkit.core.kinds import Array, Kind
+from fddkit.core.tensors import only, read_header, read_tensors, write_tensors
 
 TOY = Kind(
     "toy",

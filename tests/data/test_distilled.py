@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from fddkit.data.distilled import DistilledSet
 from fddkit.core.errors import FddkitError
+from fddkit.data.distilled import DistilledSet
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fddkit.data.group_assignment import assign_groups, group_counts, majority_group
 from fddkit.core.errors import FddkitError
+from fddkit.data.group_assignment import assign_groups, group_counts, majority_group
 
 groups = st.integers(2, 12)
 

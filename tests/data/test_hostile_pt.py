@@ -59,7 +59,7 @@ def outcomes(what, folder, seconds, *names, limit=300):
 READ = """
 import resource, sys
 import fddkit as fdd
-from fddkit.foreign import read_foreign
+from fddkit.data.official_sets import read_foreign
 
 train = fdd.load("digits", seed=0)[0]
 
@@ -275,7 +275,7 @@ def test_the_reader_ends_with_its_parent(tmp_path, word):
     try:
         until(busy)
         reader = psutil.Process(parent.pid).children()[0]
-        assert "foreign_reader.py" in " ".join(reader.cmdline())
+        assert "official_reader.py" in " ".join(reader.cmdline())
         parent.send_signal(word)
         parent.wait(100)
         until(lambda: not reader.is_running() or reader.status() == psutil.STATUS_ZOMBIE)

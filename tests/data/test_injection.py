@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import fddkit as fdd
-from fddkit.data.loading import Originals
 from fddkit.core.errors import FddkitError
+from fddkit.data.loading import Originals
 
 
 @pytest.mark.parametrize("bias", [{}, {"gap": 4}, {"offset": 2.0}])

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fddkit.core.errors import FddkitError
 from fddkit.data import bias, loading, sources
 from fddkit.data.group_assignment import group_counts
-from fddkit.core.errors import FddkitError
 
 COLOUR_SETS = ["cmnist-fg", "cmnist-bg", "cfmnist-fg", "cfmnist-bg"]
 

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fddkit as fdd
-from fddkit.cli import arguments
-from fddkit.data import official_process, official_reader
+from fddkit.cli import main
 from fddkit.core.errors import FddkitError
 from fddkit.core.files import digest
+from fddkit.data import official_process, official_reader
 from fddkit.data.official_sets import read_foreign
 
 
@@ -349,8 +349,8 @@ def test_a_reader_can_take_no_more_than_it_needs(tmp_path):
     script = f"""
         import resource, sys
         sys.path.append({str(Path(official_reader.__file__).parent)!r})
-        import foreign_reader
-        foreign_reader._confine(2**30, 20)
+        import official_reader
+        official_reader._confine(2**30, 20)
         for name in ("AS", "CPU", "CORE", "FSIZE", "NPROC"):
             print(*resource.getrlimit(getattr(resource, "RLIMIT_" + name)))
         for work in (lambda: bytearray(2 * 10**9), lambda: open("x", "w").write("x" * 10**6)):
@@ -413,7 +413,7 @@ def attempt(data, train, folder):
         if "\n" in str(error):
             raise
     else:
-        s._check()
+        s.check()
         assert s.images.isfinite().all()
 
 
@@ -477,16 +477,16 @@ def test_a_pickle_that_claims_a_giant_string(train, tmp_path):
 def test_import_then_evaluate(train, tmp_path, capsys):
     path, out = files(train, tmp_path)["idc"], tmp_path / "s.safetensors"
     arguments = ["import", str(path), "--method", "idc", "--out", str(out)]
-    assert arguments.main(arguments) == 0
+    assert main(arguments) == 0
     assert "IDC's format, 2x2 small images in each" in capsys.readouterr().out
-    assert arguments.main(arguments) == 2
+    assert main(arguments) == 2
     assert "exists; choose another output file" in capsys.readouterr().err
-    assert arguments.main([*arguments, "--overwrite"]) == 0
+    assert main([*arguments, "--overwrite"]) == 0
     command = ["evaluate", str(out), "--preset", "smoke", "--repeats", "1", "--set", "epochs=1"]
-    assert arguments.main(command) == 0
+    assert main(command) == 0
     assert "accuracy" in capsys.readouterr().out
     bad = tmp_path / "bad.pt"
     bad.write_bytes(b"nothing")
-    assert arguments.main(["import", str(bad), "--out", str(tmp_path / "t.safetensors")]) == 2
+    assert main(["import", str(bad), "--out", str(tmp_path / "t.safetensors")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "t.safetensors").exists()

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from fddkit.data.grouped import GroupedDataset
 from fddkit.core.rng import generator
+from fddkit.data.grouped import GroupedDataset
 from fddkit.data.sampling import Sampler
 
 COUNTS = torch.tensor([[40, 8, 2], [5, 0, 30]])  # one absent group, one tiny one

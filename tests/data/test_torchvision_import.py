@@ -7,12 +7,13 @@ from types import ModuleType
 import pytest
 import torch
 
-from fddkit.data import torchvision_import
 from fddkit.core.errors import FddkitError
+from fddkit.data import torchvision_import
 
 
 def test_torchvision_can_be_imported_in_a_fresh_process():
-    code = "from fddkit.data.torchvision_import import torchvision; print(torchvision().datasets.MNIST.__name__)"
+    module = "fddkit.data.torchvision_import"
+    code = f"from {module} import torchvision; print(torchvision().datasets.MNIST.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "MNIST\n", done.stderr
 
@@ -36,7 +37,9 @@ def test_missing_operators_are_declared_and_the_import_tried_again(monkeypatch):
 
     before = {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "torchvision"}
     monkeypatch.setattr(torchvision_import, "import_module", broken_once)
-    monkeypatch.setattr(torchvision_import, "_OPERATORS", {"fddkit_test::nms": "(Tensor x) -> Tensor"})
+    monkeypatch.setattr(
+        torchvision_import, "_OPERATORS", {"fddkit_test::nms": "(Tensor x) -> Tensor"}
+    )
     try:
         assert not hasattr(torch.ops.fddkit_test, "nms")
         assert torchvision_import.torchvision() is module

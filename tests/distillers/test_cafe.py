@@ -6,7 +6,7 @@ import fddkit as fdd
 from fddkit.core.errors import FddkitError
 from fddkit.distillers import cafe
 from fddkit.distillers.cafe import CAFE, CAFESettings
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 
 
 @pytest.fixture

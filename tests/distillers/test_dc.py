@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from fddkit.core.rng import generator
 from fddkit.distillers.dc import DC, DSA, DCSettings
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 from fddkit.training import augment
 
 

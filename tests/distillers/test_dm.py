@@ -12,7 +12,7 @@ import fddkit as fdd
 from fddkit.core.errors import FddkitError
 from fddkit.core.rng import generator
 from fddkit.distillers.dm import DM, DMSettings
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 from fddkit.training import augment
 
 COUNTS = torch.tensor([[9, 1, 0], [3, 5, 2], [0, 1, 4]])

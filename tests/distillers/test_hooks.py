@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fddkit import theory
 from fddkit.distillers.registry import METHODS, settings
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 
 STEPS = 9
 # a few steps with each network, and more than one of what else is chosen or counted

@@ -10,7 +10,7 @@ from fddkit.core.errors import FddkitError
 from fddkit.core.rng import generator
 from fddkit.distillers.dream import DREAM, DREAMSettings
 from fddkit.distillers.idc import IDC, IDCSettings
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 from fddkit.training.networks import embed
 
 

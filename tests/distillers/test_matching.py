@@ -9,7 +9,7 @@ from fddkit.distillers import signals
 from fddkit.distillers.dm import DM, DMSettings
 from fddkit.distillers.registry import METHODS
 from fddkit.distillers.signals import Statistic
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 from fddkit.training import augment, networks
 
 ALL = "_".join(augment.FAMILIES)
@@ -24,7 +24,7 @@ TINY = {
     "cafe": {"outer": 2, "inner": 1, "watched": 4, "augment": ALL},
     "dream": {"outer": 3, "factor": 1, "distance": "l1", "net_data": 16, "interval": 2},
 }
-CELLS = [(m, r) for m in METHODS for r in RULES if r not in METHODS[m].lacks and m in TINY]
+CELLS = [(m, r) for m in METHODS for r in RULES if not METHODS[m].lacks(RULES[r]) and m in TINY]
 
 
 def build(method, data, ipc=2, seed=0, **changed):

@@ -10,7 +10,7 @@ import fddkit as fdd
 from fddkit.core.errors import FddkitError
 from fddkit.core.rng import generator
 from fddkit.distillers.mtt import MTT, MTTSettings
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 from fddkit.training import augment, networks
 
 ALL = "_".join(augment.FAMILIES)

@@ -1,9 +1,11 @@
+from functools import partial
+
 import pytest
 import torch
 
 from fddkit.core.errors import FddkitError
 from fddkit.data.grouped import GroupedDataset
-from fddkit.distillers.start import initial
+from fddkit.distillers.start import baseline, initial
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def train():
 
 
 def test_real_images_of_each_class_with_their_groups(train):
-    s = initial(train, "dm", 4, 0)
+    s = initial(train, 4, 0)
     assert s.target.tolist() == [0] * 4 + [1] * 4
     normalised = train.normalise(torch.arange(15))
     for image, y, a in zip(s.images, s.target, s.group, strict=True):
@@ -30,41 +32,41 @@ def test_real_images_of_each_class_with_their_groups(train):
 
 
 def test_random_is_where_dm_starts(train):
-    random = initial(train, "random", 3, 5)
+    random = baseline(train, "random", 3, 5)
     assert random.images.dtype == torch.uint8
-    assert torch.equal(random.normalised(), initial(train, "dm", 3, 5).images)
+    assert torch.equal(random.normalised(), initial(train, 3, 5).images)
 
 
 def test_whole_is_everything(train):
-    s = initial(train, "whole", 1, 0)
+    s = baseline(train, "whole", 1, 0)
     assert torch.equal(s.images, train.images)
     assert torch.equal(s.group, train.group)
 
 
 def test_noise_and_hybrid(train):
-    noise = initial(train, "dm", 20, 0, "noise")  # more than a class has
+    noise = initial(train, 20, 0, "noise")  # more than a class has
     assert noise.group.tolist() == [-1] * 40
     assert abs(noise.images.mean()) < 0.05
     assert abs(noise.images.std() - 1) < 0.05
-    hybrid = initial(train, "dm", 5, 0, "hybrid")
+    hybrid = initial(train, 5, 0, "hybrid")
     assert (hybrid.group >= 0).view(2, 5).tolist() == [[True, True, True, False, False]] * 2
 
 
 def test_seeds_differ(train):
-    first, second = (initial(train, "dm", 3, seed).images for seed in (0, 1))
+    first, second = (initial(train, 3, seed).images for seed in (0, 1))
     assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize(("method", "init"), [("dm", "real"), ("random", "noise")])
-def test_more_images_than_a_class_has(train, method, init):
+@pytest.mark.parametrize("make", [initial, partial(baseline, name="random")])
+def test_more_images_than_a_class_has(train, make):
     with pytest.raises(FddkitError, match=r"ipc=7 is larger than class '.*' of toy \(6 images\)"):
-        initial(train, method, 7, 0, init)
+        make(train, ipc=7, seed=0)
 
 
 @pytest.mark.parametrize("ipc", [0, -1, 2.0, True])
 def test_ipc_is_a_positive_integer(train, ipc):
     with pytest.raises(FddkitError, match="is not a positive integer"):
-        initial(train, "dm", ipc, 0)
+        initial(train, ipc, 0)
 
 
 def test_an_empty_class_is_named():
@@ -76,4 +78,4 @@ def test_an_empty_class_is_named():
         target_names=("0", "1", "2"),
     )
     with pytest.raises(FddkitError, match="class '1' of gap has no image"):
-        initial(data, "dm", 1, 0)
+        initial(data, 1, 0)

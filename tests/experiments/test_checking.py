@@ -11,7 +11,8 @@ import nbformat
 import pytest
 
 import fddkit as fdd
-from fddkit.cli.arguments import main
+from fddkit.cli import main
+from fddkit.core.files import fingerprint
 from fddkit.core.tensors import read_tensors
 from fddkit.data.distilled import SET, DistilledSet
 from fddkit.distillers import mtt_experts
@@ -157,7 +158,7 @@ def test_a_run_whose_numbers_were_changed_is_found(tmp_path):
     folder = tmp_path / "nb" / "default"
     folder.mkdir(parents=True)
     (folder / "metrics.json").write_text('{"numbers": {}}')
-    sha256 = checking.fingerprint(folder / "metrics.json")
+    sha256 = fingerprint(folder / "metrics.json")
     record = Record("nb", "Nb", {}, {}, {}, "2026", 1.0, "finished", None, "ab",
                     {"metrics.json": sha256})  # fmt: skip
     record.save(folder)
@@ -179,8 +180,8 @@ def test_a_run_whose_numbers_were_changed_is_found(tmp_path):
 
 HOLD = """
 import sys, time
-from fddkit.files import atomic
-from fddkit.locks import locked
+from fddkit.core.files import atomic
+from fddkit.core.locks import locked
 with locked(sys.argv[1]), atomic(sys.argv[1]) as temporary:
     print("held", flush=True)
     sys.stdin.read()

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fddkit.cli import arguments
-from fddkit.cli.arguments import main
+from fddkit.cli import main
 from fddkit.core.errors import FddkitError
 from fddkit.core.reading import read_json
 from fddkit.experiments import matrix
@@ -29,12 +28,12 @@ def test_cells_hold_numbers_or_a_reason(made):
         (m, r) for m in ("dm", "mtt") for r in ("vanilla", "fairdd")
     ]
     *there, lacking = cells
-    assert lacking.accuracy is None
+    assert lacking.numbers is None
     assert "take cobra" in lacking.lacks
     for cell in there:
         assert (cell.seeds, cell.networks) == (2, 1)
-        assert 0 <= cell.accuracy["mean"] <= 100
-        assert cell.accuracy["ci95"][0] <= cell.accuracy["mean"]
+        assert 0 <= cell.numbers["accuracy"]["mean"] <= 100
+        assert cell.numbers["accuracy"]["ci95"][0] <= cell.numbers["accuracy"]["mean"]
         assert cell.seconds > 0
 
 
@@ -62,7 +61,7 @@ def test_the_command_writes_the_cells(made, tmp_path, capsys):
     path = tmp_path / "matrix.json"
     words = "matrix --methods dm,mtt --rules vanilla,fairdd --seeds 2 --repeats 1 --ipc 1"
     options = ["--preset", "smoke", "--folder", str(folder), "--json", str(path)]
-    assert arguments.main([*words.split(), *options]) == 0
+    assert main([*words.split(), *options]) == 0
     assert "mtt has no fairdd: a student ends at one point" in capsys.readouterr().out
     assert len(json.loads(path.read_text())["cells"]) == 4
 
@@ -87,7 +86,7 @@ def computed(tmp_path_factory):
 
 
 def _numbers(cells):
-    return [(c.method, c.rule, c.accuracy, c.deo_m, c.deo_a, c.error) for c in cells]
+    return [(c.method, c.rule, c.numbers, c.error) for c in cells]
 
 
 @pytest.mark.parametrize("end", [".safetensors", ".x1.json", ".seconds"])
@@ -122,7 +121,7 @@ def test_a_set_that_cannot_be_had_fails_alone(computed, tmp_path, capsys):
     foreign.write_bytes((folder / "digits-dm-vanilla-ipc1-smoke-0.safetensors").read_bytes())
     vanilla, cobra = matrix.matrix(folder=folder, **small)
     assert _numbers([vanilla]) == _numbers(cells[:1])
-    assert cobra.accuracy is None
+    assert cobra.numbers is None
     assert "belongs to another run (fairness: 'vanilla' there" in cobra.error
     assert "| cobra | failed |" in matrix.markdown([vanilla, cobra])
     command = ["matrix", "--methods", "dm", "--rules", "vanilla,cobra", "--seeds", "1"]

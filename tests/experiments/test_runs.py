@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from fddkit.core.errors import FddkitError
 from fddkit.core.reading import read_json
+from fddkit.core.versions import PACKAGE
 from fddkit.evaluation.report import FairnessReport
 from fddkit.experiments import (
     execution,
@@ -226,7 +227,7 @@ def test_the_kernel_is_this_interpreter_whatever_is_installed(here, monkeypatch)
     ended = this_run.run("who.ipynb")
     assert ended.error is None
     page = (ended.folder / "notebook.ipynb").read_text()
-    assert str(Path(this_run.__file__).parent) in page  # and this very fddkit
+    assert str(PACKAGE / "__init__.py") in page  # and this very fddkit
 
 
 def test_a_failing_notebook_is_kept_with_its_sentence(tiny):
@@ -331,16 +332,18 @@ def test_changed_code_makes_another_run(tiny, instant, monkeypatch):
 
 
 def test_the_code_that_counts_is_the_package_without_its_displays(tmp_path, monkeypatch):
-    (tmp_path / "identity.py").write_text("1")
-    (tmp_path / "cli.py").write_text("1")
-    monkeypatch.setattr(run_hash, "__file__", str(tmp_path / "identity.py"))
-    first = run_hash.code_hash()
-    (tmp_path / "cli.py").write_text("2")
-    assert run_hash.code_hash() == first
-    (tmp_path / "identity.py").write_text("2")
-    changed = run_hash.code_hash()
-    (tmp_path / "new.py").write_text("")
-    assert len({first, changed, run_hash.code_hash()}) == 3
+    def write(name, text):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+        return run_hash.code_hash()
+
+    monkeypatch.setattr(run_hash, "PACKAGE", tmp_path)
+    first = write("data/bias.py", "1")
+    for shown in ("cli/program.py", "experiments/report_page.py", "__main__.py"):
+        assert write(shown, "2") == first
+    counts = ("data/bias.py", "data/report_page.py", "evaluation/report.py", "published/a.csv")
+    found = {first, *(write(name, "2") for name in counts)}
+    assert len(found) == 1 + len(counts)
 
 
 def test_changed_data_makes_another_run_and_a_changed_date_does_not(here):

@@ -9,7 +9,7 @@ from PIL import Image
 import fddkit as fdd
 from fddkit import plots
 from fddkit.plots import images as grids
-from fddkit.plots import style
+from fddkit.rules.rules import RULES
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ def test_the_tradeoff_shows_the_counterfactual_test_where_there_is_one(report):
 def test_methods_keep_their_colours_and_the_users_style_stays():
     import matplotlib as mpl
 
-    assert plots.colour("FairDD") == style.COLOURS["fairdd"]
-    assert plots.colour("vanilla (ipc 1)") == style.COLOURS["vanilla"]
+    assert plots.colour("FairDD") == RULES["fairdd"].colour
+    assert plots.colour("vanilla (ipc 1)") == RULES["vanilla"].colour
     assert plots.colour("BR 0.5") == plots.colour("BR 0.5")
     before = dict(mpl.rcParams)
     plots.losses({"x": torch.rand(9) + 1})

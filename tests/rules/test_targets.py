@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from fddkit.data.grouped import GroupedDataset
 from fddkit.data.sampling import Sampler
 from fddkit.distillers.signals import segment_sum
-from fddkit.rules.targets import RULES, segments, targets
+from fddkit.rules.rules import RULES
+from fddkit.rules.targets import segments, targets
 
 
 def case(seed, classes=3, groups=4, features=5):

@@ -5,6 +5,7 @@ import fddkit as fdd
 from fddkit import theory
 from fddkit.core.errors import FddkitError
 from fddkit.rules import targets
+from fddkit.rules.rules import RULES
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def test_the_check_can_fail(balanced, monkeypatch):
         weights = (batch.counts > 0) * torch.linspace(0.5, 1.5, batch.counts.shape[1])
         return targets.Targets(means, weights.to(means))
 
-    monkeypatch.setitem(targets.RULES, "fairdd", targets.Rule("tilted", aim=tilted))
+    monkeypatch.setitem(RULES, "fairdd", targets.Rule("tilted", aim=tilted))
     assert theory.collinearity(balanced, ipc=2, width=8).residual > 1e-3
 
 

@@ -1,6 +1,7 @@
 """The statements hold on random numbers and on real features, and fail where they are violated."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 import fddkit as fdd
 from fddkit import theory
 from fddkit.core.errors import FddkitError
-from fddkit.rules.targets import Segments
+from fddkit.rules.rules import RULES
+from fddkit.rules.targets import Segments, aim_at
 from fddkit.theory import bounds, geometry, optima
 
 
@@ -140,7 +142,8 @@ def test_a_condition_that_always_holds_is_noticed(monkeypatch):
 
 
 def test_a_centre_that_is_not_of_the_smallest_ball_is_noticed(monkeypatch, digits):
-    monkeypatch.setattr(geometry, "minimax", lambda points, present: points[:, 0])
+    wrong = replace(RULES["minimax"], aim=aim_at(lambda points, present: points[:, 0]))
+    monkeypatch.setitem(RULES, "minimax", wrong)
     assert not theory.minimax_never_grows(digits["dm"]).holds
 
 

@@ -23,7 +23,8 @@ def chosen(family, *rows):
     return Draw(torch.full((len(rows),), FAMILIES.index(family)), u)
 
 
-# The slow references: one image [C][H][W], one pixel at a time, from the formulas of protocols 3.
+# The slow references: one image [C][H][W], one pixel at a time, from the formulas of
+# `docs/methods.md`, "Augmentation".
 
 
 def color(x, u):

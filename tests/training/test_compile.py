@@ -7,7 +7,7 @@ from references import toy
 
 from fddkit.distillers.dc import DC, DCSettings
 from fddkit.distillers.dm import DM, DMSettings
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 from fddkit.training import compile
 from fddkit.training.networks import build
 

@@ -6,7 +6,8 @@ from torch import nn
 
 from fddkit.core.errors import FddkitError
 from fddkit.training import networks
-from fddkit.training.networks import NETWORKS, build, chunk_size, embed, predict
+from fddkit.training.architectures import NETWORKS
+from fddkit.training.networks import build, chunk_size, embed, predict
 
 SMALL = {"convnet": 16, "alexnet": 16, "vgg11": 32, "resnet18": 32}  # sides that keep tests quick
 
@@ -91,7 +92,7 @@ def test_heads_of_the_table(name, at_32, at_64):
 def test_the_head_fits_every_size_or_the_error_names_the_least(name, channels, sides, depth):
     options = {"width": 4, "depth": depth} if name == "convnet" else {}
     with torch.device("meta"):
-        features = NETWORKS[name](channels, **options)
+        features = NETWORKS[name].features(channels, **options)
         try:
             expected = features(torch.empty(1, channels, *sides)).flatten(1).shape[1]
         except (RuntimeError, ValueError):  # torch itself finds no pixel left

@@ -7,8 +7,9 @@ from torch.nn import functional as F
 
 import fddkit as fdd
 from fddkit.core.errors import FddkitError
+from fddkit.distillers.registry import METHODS
 from fddkit.training import networks
-from fddkit.training.fit import PROTOCOLS, fit, recipe
+from fddkit.training.fit import fit, recipe
 from fddkit.training.objectives import OBJECTIVES, GapPenalty, GroupDRO, objective
 
 
@@ -125,20 +126,21 @@ def test_images_without_groups_are_refused(data):
         fdd.evaluate(noise, data, preset="smoke", objective="tpr-gap", progress=False, depth=2)
 
 
-def test_protocols_are_those_of_the_methods():
-    paper = {name: recipe("paper", name) for name in PROTOCOLS}
+def test_protocols_are_those_of_the_methods(data):
+    paper = {name: recipe("paper", method.protocol) for name, method in METHODS.items()}
     assert paper["dm"] == paper["dsa"] == recipe("paper")
     assert (paper["dc"].epochs, paper["dc"].augment) == (300, "none")
     assert (paper["cafe"].epochs, paper["cafe"].augment) == (600, "none")
     idc = paper["idc"]
+    assert paper["dream"] == idc
     assert (idc.epochs, idc.batch, idc.schedule, idc.cutmix) == (1000, 64, "thirds", 0.5)
     assert idc.max_steps * idc.batch == paper["dm"].max_steps * paper["dm"].batch
     assert paper["mtt"].repeats == 5
-    quick = recipe("quick", "dc", width=8)
+    quick = recipe("quick", METHODS["dc"].protocol, width=8)
     assert (quick.epochs, quick.augment, quick.width) == (150, "none", 8)
-    assert recipe("quick", "idc", augment="none").augment == "none"
+    assert recipe("quick", METHODS["idc"].protocol, augment="none").augment == "none"
     with pytest.raises(FddkitError, match="did you mean 'idc'"):
-        recipe("quick", "idcc")
+        fdd.evaluate(data, data, protocol="idcc", progress=False)
 
 
 def test_a_set_is_evaluated_by_the_protocol_of_its_method(data):

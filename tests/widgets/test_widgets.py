@@ -15,7 +15,7 @@ import traitlets
 
 import fddkit as fdd
 from fddkit.core.errors import FddkitError
-from fddkit.rules.targets import RULES
+from fddkit.rules.rules import RULES
 from fddkit.widgets import CAPTIONS, Explorer, interactive
 from fddkit.widgets.classroom import STEPS
 from fddkit.widgets.controls import Controls

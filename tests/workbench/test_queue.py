@@ -16,7 +16,8 @@ import torch
 import fddkit as fdd
 from fddkit.core.locks import is_held
 from fddkit.workbench.choice import Choice
-from fddkit.workbench.queue import Jobs, _thin
+from fddkit.workbench.jobs import _thin
+from fddkit.workbench.queue import Jobs
 
 pytestmark = pytest.mark.timeout(240)
 SMOKE = {"preset": "smoke", "ipc": 2}
@@ -196,8 +197,8 @@ def test_nothing_is_left_when_the_kernel_is_killed(tmp_path):
     """A process with a queue is killed while it works: the worker ends, no file is half-written."""
     code = f"""
         import sys, time
-        from fddkit.choice import Choice
-        from fddkit.jobs import Jobs
+        from fddkit.workbench.choice import Choice
+        from fddkit.workbench.queue import Jobs
         if __name__ == "__main__":
             jobs = Jobs({str(tmp_path)!r}, repeats=1)
             job = jobs.submit(Choice(ipc=2))

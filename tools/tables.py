@@ -1,7 +1,7 @@
-"""Write the tables of README.md anew from reports/measured/, between their markers.
+"""Write the tables of docs/results.md anew from reports/measured/, between their markers.
 
-python tools/readme.py           # write
-python tools/readme.py --check   # only tell whether README.md is what would be written
+python tools/tables.py           # write
+python tools/tables.py --check   # only tell whether the page is what would be written
 """
 
 import json
@@ -13,6 +13,7 @@ from fddkit.experiments import matrix
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ROOT / "reports" / "measured"
+PAGE = ROOT / "docs" / "results.md"
 
 
 def read(name: str) -> dict:
@@ -22,7 +23,7 @@ def read(name: str) -> dict:
 
 def matrix_table() -> str:
     """Return the table of every method under every rule."""
-    return matrix.markdown([matrix.Cell(**cell) for cell in read("matrix-digits")["cells"]])
+    return matrix.markdown(matrix.from_json(read("matrix-digits")["cells"]))
 
 
 def cost_table() -> str:
@@ -50,8 +51,8 @@ TABLES = {"matrix": matrix_table, "cost": cost_table}
 
 
 def main() -> int:
-    """Write README.md, or compare it."""
-    path = ROOT / "README.md"
+    """Write the page, or compare it."""
+    path = PAGE
     text = found = path.read_text(encoding="utf-8")
     for name, table in TABLES.items():
         block = f"<!-- {name} -->\n\n{table()}\n\n<!-- end of {name} -->"
@@ -59,11 +60,11 @@ def main() -> int:
             rf"<!-- {name} -->.*<!-- end of {name} -->", lambda _, b=block: b, text, flags=re.S
         )
         if count != 1:
-            print(f"README.md has {count} places for the table {name!r}, not one")
+            print(f"{PAGE.name} has {count} places for the table {name!r}, not one")
             return 1
     if "--check" in sys.argv[1:]:
         if text != found:
-            print("README.md differs from reports/measured; run `python tools/readme.py`")
+            print(f"{PAGE.name} differs from reports/measured; run `python tools/tables.py`")
         return int(text != found)
     path.write_text(text, encoding="utf-8")
     return 0

@@ -1,0 +1,46 @@
+"""What all that paint images share: a few at a time, and what they refuse."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..core.errors import FddkitError
+
+_CHUNK = 32  # images painted at a time: intermediates stay in cache and memory is bounded
+
+
+def in_chunks(paint: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Apply ``paint`` to a few images at a time.
+
+    Parameters
+    ----------
+    paint : callable
+        Of a few rows of every tensor, to uint8 images; it must treat them one by one.
+    *tensors : Tensor
+        [N, ...], images and what else is given for each.
+
+    Returns
+    -------
+    Tensor
+        uint8 [N, ...], what ``paint`` makes of them.
+    """
+    chunks = zip(*(tensor.split(_CHUNK) for tensor in tensors), strict=True)
+    painted = paint(*next(chunks))
+    # not the concatenation of the pieces, which would double and fragment the memory
+    result = painted.new_empty(len(tensors[0]), *painted.shape[1:])
+    result[:_CHUNK] = painted
+    for start, chunk in enumerate(chunks, start=1):
+        result[start * _CHUNK : (start + 1) * _CHUNK] = paint(*chunk)
+    return result
+
+
+def check_colour_images(images: Tensor) -> None:
+    """Raise FddkitError unless images are uint8 [N, 3, H, W]."""
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
+        raise FddkitError(f"images are {described(images)}; give uint8 [N, 3, H, W]")
+
+
+def described(tensor: Tensor) -> str:
+    """Return dtype and shape in words, for a sentence about a tensor that does not fit."""
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"

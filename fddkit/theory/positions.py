@@ -1,0 +1,226 @@
+"""Where the groups of a class lie, and how far from what each rule draws the class to.
+
+The residual of a group is ``Delta[y, a] = Phi[y, a] - m[y]``: its statistic minus the target of a
+rule, or minus the statistic of the synthetic images once there are some.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.errors import unknown
+from ..data.distilled import DistilledSet
+from ..evaluation.metrics import Summary
+from ..rules.rules import RULES, drawn
+from ..rules.targets import Rule, aimed
+from .signal import GroupStatistics, Signal
+
+
+def aims(stats: GroupStatistics, rules: Iterable[str] | None = None) -> dict[str, Tensor]:
+    """Return the point that each rule draws a class to, under squared error.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups and their shares.
+    rules : iterable of str, optional
+        Names from `fddkit.rules.rules.RULES`; by default those that figures show unasked. Rules
+        that weigh single images (``kde``) have no such point, and are left out.
+
+    Returns
+    -------
+    dict of str to Tensor
+        float64 [classes, features]: ``vanilla`` the mean weighted by shares, ``fairdd`` and
+        ``cobra`` one and the same, the plain mean (FairDD's Theorem 4.1), and so on.
+
+    Raises
+    ------
+    FddkitError
+        For an unknown rule.
+    """
+    names = drawn() if rules is None else list(rules)
+    for name in names:
+        if name not in RULES:
+            raise unknown("fairness rule", name, RULES)
+    return {
+        name: aimed(RULES[name], stats.points, stats.shares)
+        for name in names
+        if RULES[name].of_groups
+    }
+
+
+class Together(NamedTuple):
+    """Rules that draw a class to one point.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Which, in the order of `fddkit.rules.rules.RULES`.
+    centre : Tensor
+        float64 [classes, features].
+    """
+
+    names: tuple[str, ...]
+    centre: Tensor
+
+    @property
+    def rule(self) -> Rule:
+        """The one whose colour and mark they have."""
+        return RULES[self.names[-1]]
+
+    @property
+    def label(self) -> str:
+        """Their names."""
+        return ", ".join(self.names)
+
+
+def together(stats: GroupStatistics, centres: Mapping[str, Tensor], y: int) -> list[Together]:
+    """Return the targets of a class, those that coincide as one.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups, whose spread says what coincides.
+    centres : mapping of str to Tensor
+        Of `aims`.
+    y : int
+        The class.
+
+    Returns
+    -------
+    list of Together
+    """
+    middle = stats.points[y, stats.present[y]].mean(0)
+    scale = (stats.points[y, stats.present[y]] - middle).norm(dim=-1).max().clamp(min=1e-300)
+    found: list[Together] = []
+    for name, centre in centres.items():
+        for i, other in enumerate(found):
+            if (other.centre[y] - centre[y]).norm() <= 1e-9 * scale:
+                found[i] = Together((*other.names, name), other.centre)
+                break
+        else:
+            found.append(Together((name,), centre))
+    return found
+
+
+def residuals(stats: GroupStatistics, centre: Tensor) -> Tensor:
+    """Return the length of each group's residual, ``|Phi[y, a] - m[y]|``.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    centre : Tensor
+        float64 [classes, features], a target or the statistic of synthetic images.
+
+    Returns
+    -------
+    Tensor
+        float64 [classes, groups]; NaN where the group is absent.
+    """
+    lengths = (stats.points - centre[:, None]).norm(dim=-1)
+    return lengths.masked_fill(~stats.present, torch.nan)
+
+
+def plane(stats: GroupStatistics, y: int) -> tuple[Tensor, Tensor]:
+    """Return the plane in which the groups of a class spread most.
+
+    Parameters
+    ----------
+    stats : GroupStatistics
+        The groups.
+    y : int
+        The class.
+
+    Returns
+    -------
+    middle : Tensor
+        float64 [features], the mean of the groups.
+    axes : Tensor
+        float64 [2, features]: where ``p`` lies in the plane is ``axes @ (p - middle)``. An axis
+        along which nothing spreads (fewer than three groups) is zero.
+    """
+    points = stats.points[y, stats.present[y]]
+    middle = points.mean(0)
+    axes = torch.linalg.svd(points - middle, full_matrices=False).Vh[: min(2, len(points) - 1)]
+    axes = torch.cat([axes, axes.new_zeros(2 - len(axes), axes.shape[1])])
+    # a singular vector has no sign of its own; without one the picture would flip between draws
+    strongest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
+    return middle, axes * torch.where(strongest < 0, -1.0, 1.0)
+
+
+def worst(stats: GroupStatistics, centre: Tensor) -> Tensor:
+    """Return the largest residual of each class; float64 [classes], NaN for fewer than two groups.
+
+    Parameters
+    ----------
+    stats, centre
+        As for `residuals`.
+    """
+    found = residuals(stats, centre).nan_to_num(nan=-torch.inf).amax(1)
+    return found.masked_fill(stats.present.sum(1) < 2, torch.nan)  # COBRA, appendix G.2
+
+
+@dataclass(frozen=True, eq=False)
+class MaxRes:
+    """The largest residual of each class (COBRA, appendix G.2 and Table 5).
+
+    Attributes
+    ----------
+    per_class : Tensor
+        float64 [classes]; NaN for a class with fewer than two groups, which is skipped.
+    """
+
+    per_class: Tensor
+
+    @property
+    def mean(self) -> float:
+        """Over the classes that count."""
+        return self.per_class.nanmean().item()
+
+    @property
+    def worst(self) -> float:
+        """Of the worst class."""
+        return self.per_class.nan_to_num(nan=-torch.inf).max().item()
+
+    @staticmethod
+    def pool(several: Iterable["MaxRes"], over: str = "mean") -> Summary:
+        """Return the mean and 95% interval over several sets.
+
+        Parameters
+        ----------
+        several : iterable of MaxRes
+            One for each set.
+        over : {"mean", "worst"}
+            Which number of each.
+
+        Returns
+        -------
+        Summary
+        """
+        values = np.array([getattr(one, over) for one in several])
+        return Summary(values, bounds=(0.0, math.inf))
+
+
+def maxres(signal: Signal, named: Mapping[str, DistilledSet]) -> dict[str, MaxRes]:
+    """Measure COBRA's Table 5 on distilled sets: ``max_a |Phi[y, a] - Phi_S[y]|``.
+
+    Parameters
+    ----------
+    signal : Signal
+        Of the method (gradients for dc, embeddings for dm), under a converged network as in
+        appendix G.2 (`converged`) or a random one.
+    named : mapping of str to DistilledSet
+        Sets that were distilled from the signal's training set.
+
+    Returns
+    -------
+    dict of str to MaxRes
+    """
+    stats = signal.groups()
+    return {name: MaxRes(worst(stats, signal.synthetic(s))) for name, s in named.items()}
