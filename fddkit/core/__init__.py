@@ -10,6 +10,7 @@ __all__ = [
     "files",
     "kinds",
     "locks",
+    "numbers",
     "presets",
     "processes",
     "reading",

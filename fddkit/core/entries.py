@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from typing import Any, Generic, TypeVar
 
-from .errors import FddkitError
+from .errors import FddkitError, unknown
 from .provenance import source_of
 
 T = TypeVar("T")
@@ -53,6 +53,10 @@ class Table(dict[str, T], Generic[T]):
         self.what, self.holds, self.adopt = what, holds, adopt
         self.own: dict[str, str] = {}
         _TABLES.append(self)
+
+    def __missing__(self, name: object) -> T:
+        """Refuse an unknown name in a sentence."""
+        raise unknown(self.what, name, self)
 
     def add(self, name: str, entry: T, source: str) -> None:
         """Take an entry in; one that was registered before is replaced, a built-in one never."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import combinations, pairwise
 
 from ..rules.rules import RULES
-from .measures import find
+from .measures import METRICS
 from .metrics import Summary
 from .report import FairnessReport
 
@@ -107,7 +107,7 @@ def against(
             if own.ci95[0] <= own.noise_floor:
                 fair.append(str(condition))
         told = [f"{words} at {what} {', '.join(at)}" for words, at in found.items() if at]
-        sentences.append(f"By its {find(metric).title}, {rule} {'; '.join(told)}.")
+        sentences.append(f"By its {METRICS[metric].title}, {rule} {'; '.join(told)}.")
     return sentences
 
 

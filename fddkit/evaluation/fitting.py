@@ -2,7 +2,7 @@
 
 import torch
 
-from ..core.errors import FddkitError, unknown
+from ..core.errors import FddkitError
 from ..core.reading import clip
 from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
@@ -30,8 +30,7 @@ def check(data: DistilledSet | GroupedDataset, test: GroupedDataset, names: list
             f"test on, not {type(data).__name__} and {type(test).__name__}; load them first"
         )
     for name in names:
-        if name not in NETWORKS:
-            raise unknown("network", name, NETWORKS)
+        NETWORKS[name]  # an unknown one is told
     if not names or len(set(names)) < len(names):
         raise FddkitError(f"networks={names} must name each network once; give e.g. ['convnet']")
     if not len(data) or not len(test):

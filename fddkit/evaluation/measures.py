@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from ..core.entries import Table
-from ..core.errors import FddkitError, unknown
+from ..core.errors import FddkitError
 from .metrics import accuracy, deo, noise_floor, tpr
 
 #: What a report's file says beside its metrics.
@@ -108,25 +108,3 @@ METRICS: Table[Metric] = Table(
     },
     _adopt,
 )
-
-
-def find(name: str) -> Metric:
-    """Return the metric of a name.
-
-    Parameters
-    ----------
-    name : str
-        One of `METRICS`.
-
-    Returns
-    -------
-    Metric
-
-    Raises
-    ------
-    FddkitError
-        For an unknown name.
-    """
-    if name not in METRICS:
-        raise unknown("metric", name, METRICS)
-    return METRICS[name]

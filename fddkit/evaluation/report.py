@@ -94,7 +94,7 @@ class FairnessReport:
         FddkitError
             For an unknown name.
         """
-        metric, floor = measures.find(name), float("nan")
+        metric, floor = measures.METRICS[name], float("nan")
         if metric.null is not None:
             names = np.array(self.networks)
             own = {n: metric.null(self.counts[names == n]) for n in set(self.networks)}

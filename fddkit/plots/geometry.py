@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from torch import Tensor
 
-from ..evaluation.measures import find
+from ..evaluation.measures import METRICS
 from ..evaluation.metrics import Summary
 from ..theory import GroupStatistics, aims, plane, together, worst
 from .style import WIDTH, Figure, colour, group_colours, new, styled
@@ -208,7 +208,7 @@ def effects(table, metrics: Sequence[str] = ("accuracy", "deo_a")) -> Figure:
             ax.plot([low, high], [row, row], color=ink, lw=1.5)
             ax.plot(found["mean"], row, "o", ms=4.5, color=ink)
         ax.axvline(0, color="0.4", lw=0.8)
-        ax.set(title=f"effect on {find(metric).title}", xlabel="percentage points")
+        ax.set(title=f"effect on {METRICS[metric].title}", xlabel="percentage points")
         ax.grid(axis="x", color="0.9", linewidth=0.6)
     axes[0].set_yticks(range(len(table)), list(table.index))
     axes[0].set_ylim(len(table) - 0.5, -0.5)

@@ -8,7 +8,7 @@ import seaborn as sns
 from torch import Tensor
 
 from ..data.grouped import GroupedDataset
-from ..evaluation.measures import METRICS, Metric, find
+from ..evaluation.measures import METRICS, Metric
 from ..evaluation.report import FairnessReport
 from .style import WIDTH, Figure, colour, new, styled
 
@@ -210,7 +210,7 @@ def curve(
     Figure
         Bands are 95% intervals, dotted lines noise floors.
     """
-    entry, figure = find(metric), new(3.4, 2.4)
+    entry, figure = METRICS[metric], new(3.4, 2.4)
     ax = figure.subplots()
     for title, series in points.items():
         x = sorted(series)
@@ -257,7 +257,7 @@ def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figu
             ax.plot(*ends, color=colour(name), lw=1, alpha=0.5)
         ax.plot(x.mean, y.mean, "o", ms=5, color=colour(name), label=name)
         ax.plot(x.mean, y.noise_floor, "_", ms=12, mew=1.5, color="0.5")
-    entry, sound = find(metric), find("accuracy")
+    entry, sound = METRICS[metric], METRICS["accuracy"]
     ax.set(
         xlabel=sound.label,
         ylabel=entry.label,

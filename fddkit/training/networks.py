@@ -9,7 +9,7 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import FddkitError, unknown
+from ..core.errors import FddkitError
 from ..core.numbers import whole
 from ..core.rng import derive
 from .architectures import NETWORKS, built, feature_size
@@ -82,12 +82,10 @@ def build(
     FddkitError
         For an unknown name, an image too small, or a width or depth that the network cannot have.
     """
-    if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
+    entry = NETWORKS[name]
     for key, value in {"n_classes": n_classes, "width": width, "depth": depth}.items():
         whole(key, value)
     channels, height, breadth = shape
-    entry = NETWORKS[name]
     if not entry.sized and (width, depth) != (128, 3):
         raise FddkitError(
             f"width={width}, depth={depth} cannot be chosen for {name}; "

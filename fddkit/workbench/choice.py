@@ -48,8 +48,7 @@ class Choice:
     preset: str = "quick"
 
     def __post_init__(self) -> None:
-        if self.dataset not in CATALOGUE:
-            raise unknown("data set", self.dataset, CATALOGUE)
+        CATALOGUE[self.dataset]  # an unknown one is told
         if self.gap not in (None, 0, 1, 2, 3, 4):
             raise FddkitError(f"gap={self.gap!r} is not a GAP level; give None, 0, 1, 2, 3 or 4")
         if not self.balance - 1e-9 <= self.br <= 1:

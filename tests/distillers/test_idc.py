@@ -8,6 +8,7 @@ from torch.nn import functional as F
 import fddkit as fdd
 from fddkit.core.errors import FddkitError
 from fddkit.core.rng import generator
+from fddkit.data.traits import CLOTHES
 from fddkit.distillers.dream import DREAM, DREAMSettings
 from fddkit.distillers.idc import IDC, IDCSettings
 from fddkit.rules.rules import RULES
@@ -152,7 +153,7 @@ def test_paper_settings_follow_the_official_code():
     train = fdd.load("digits", seed=0)[0]
     images = torch.zeros(20, 3, 32, 32, dtype=torch.uint8)
     cifar = fdd.GroupedDataset.from_arrays(images, [0, 1] * 10, [0] * 20, name="cifar10-s")
-    fashion = replace(cifar, name="cfmnist-fg")
+    fashion = replace(cifar, traits=CLOTHES)
     paper = IDC.presets["paper"]
     c, f, d = (paper.resolve(10, one) for one in (cifar, fashion, train))
     assert (c.distance, c.lr, c.net_data, c.factor) == ("mse", 5e-3, 2000, 2)

@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+import fddkit as fdd
 from fddkit.core.errors import FddkitError
+from fddkit.data.catalogue import CATALOGUE
 from fddkit.data.grouped import GroupedDataset
+from fddkit.data.traits import DIGITS
 from fddkit.distillers.dm import DM
 from fddkit.distillers.registry import METHODS, settings
 
@@ -24,10 +29,26 @@ def test_the_paper_preset_is_the_published_protocol():
     assert settings("paper").resolve(100, named("cifar10-s")).lr == 10.0
 
 
-def test_auto_augmentation_never_mirrors_digits():
-    assert "flip" not in settings("quick").resolve(10, named("digits")).augment
-    assert "flip" not in settings("quick").resolve(10, named("cmnist-bg")).augment
-    assert "flip" in settings("quick").resolve(10, named("cfmnist-fg")).augment
+@pytest.mark.parametrize("name", ["photos", "digits_of_mine", "mnist-mine"])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_images_are_is_a_trait_and_not_a_name(name, method):
+    """Once a set of photographs called "digits_of_mine" had another loss and step size."""
+    photographs, own = named("photos"), named(name)
+    chosen = settings("quick", method).resolve(10, own)
+    assert chosen == settings("quick", method).resolve(10, photographs)
+    digits = settings("quick", method).resolve(10, replace(own, traits=DIGITS))
+    assert "flip" not in digits.augment
+    if settings("quick", method).augment == "auto" and method not in ("idc", "dream"):
+        assert "flip" in chosen.augment
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+def test_the_catalogue_says_what_its_images_are(entry):
+    if entry.on_disk():
+        train, test = fdd.load(entry.name)
+        assert train.traits == test.traits == entry.traits
+        assert train.subset([0]).traits == entry.traits
+    assert entry.traits.mirrors == (entry.target_names != tuple("0123456789"))
 
 
 def test_quick_takes_fewer_steps_on_small_images():
