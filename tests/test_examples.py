@@ -93,7 +93,7 @@ def test_dc_takes_the_steps_of_the_package_and_trains_its_networks(rule):
         for i in range(2)
     ]
     chances = (generator(0, "train", step) for step in (0, 1, 3, 4))  # not after the last of three
-    orders = ([torch.randperm(6, generator=chance) for _ in range(2)] for chance in chances)
+    orders = ([torch.randperm(6, generator=rng) for _ in range(2)] for rng in chances)
     labels = torch.arange(3).repeat_interleave(2)
     images, losses = dc.distil(rule, start, labels, nets, batches(run, 6), orders, outer=3)
     assert next(orders, None) is None
@@ -111,8 +111,8 @@ def test_dc_trains_in_small_batches_as_the_package_does():
     run = begun(DC, DCSettings(outer=2, inner=3, net_batch=4, **TINY), "vanilla", seed=0)
     m, images, labels = run.matching, run.now.images, torch.arange(3).repeat_interleave(2)
     net = with_weights(dc.random_network(8, 3, 4, 2), m.fresh(0).parameters())
-    chance = generator(0, "train", 0)
-    dc.train(net, images, labels, [torch.randperm(6, generator=chance) for _ in range(3)], batch=4)
+    rng = generator(0, "train", 0)
+    dc.train(net, images, labels, [torch.randperm(6, generator=rng) for _ in range(3)], batch=4)
     m.after(images, 0)
     for p, q, r in zip(
         net.parameters(), m.network(1).parameters(), m.fresh(0).parameters(), strict=True
@@ -170,9 +170,9 @@ def test_evaluate_counts_what_the_package_counts(seed, monkeypatch):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_deo_of_any_predictions_is_that_of_the_package(seed):
-    chance = torch.Generator().manual_seed(seed)
-    target, group, wrong = (torch.randint(n, (40,), generator=chance) for n in (4, 5, 4))
-    predicted = torch.where(torch.rand(40, generator=chance) < 0.6, target, wrong)
+    rng = torch.Generator().manual_seed(seed)
+    target, group, wrong = (torch.randint(n, (40,), generator=rng) for n in (4, 5, 4))
+    predicted = torch.where(torch.rand(40, generator=rng) < 0.6, target, wrong)
     group[target == 0] = 2  # a class that cannot be compared
     rates = evaluate.true_positive_rates(predicted, target, group, 4, 5)
     counts = metrics.count(target.numpy(), group.numpy(), predicted.numpy(), 4, 5)

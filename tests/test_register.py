@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import matplotlib as mpl
@@ -27,6 +28,7 @@ from fddkit.distillers.dm import DM, DMSettings
 from fddkit.distillers.registry import METHODS
 from fddkit.distillers.start import BASELINES, Baseline
 from fddkit.evaluation.measures import METRICS, Metric
+from fddkit.rules.lbfgs import barycentre
 from fddkit.rules.rules import RULES
 from fddkit.training.architectures import NETWORKS
 from fddkit.workbench.choice import Choice
@@ -144,6 +146,19 @@ def test_a_run_under_a_rule_goes_on_and_refuses_another_of_its_name(data, tmp_pa
         fdd.distill(data, "dm", "midrange", 1, **given)
     a_rule()
     assert torch.equal(fdd.distill(data, "dm", "midrange", 1, **given).images, whole.images)
+
+
+def test_the_barycentre_of_ones_own_distance_is_a_rule(data):
+    def cubed(points, centres):
+        return (points - centres).norm(dim=-1) ** 3
+
+    aim = fdd.aim_at(partial(barycentre, distance=cubed))
+    register("cobra-cubed", fdd.Rule("barycentre under cubed distances", aim=aim))
+    stats = fdd.theory.Signal(data, "dm", preset="smoke", device="cpu").groups()
+    found = fdd.theory.aims(stats, ["cobra-cubed", "cobra"])
+    # of two groups the middle is the barycentre under any of these
+    torch.testing.assert_close(found["cobra-cubed"], found["cobra"], rtol=1e-5, atol=1e-5)
+    assert len(fdd.distill(data, "dm", "cobra-cubed", 1, iterations=2, **QUICK)) == 2
 
 
 def test_a_distiller_is_wherever_distillers_are(data):

@@ -209,8 +209,8 @@ def coverage(
     for y in range(classes):
         rows = own[features.target[own] == y]
         x, s = (features.points[i].double() for i in (rows, made[features.target[made] == y]))
-        chance = generator(seed, "bandwidth", y)
-        found.append(measure(x, features.group[rows], s, groups, k, radius, chance))
+        rng = generator(seed, "bandwidth", y)
+        found.append(measure(x, features.group[rows], s, groups, k, radius, rng))
     columns = {name: torch.stack([one[name] for one in found]).numpy() for name in found[0]}
     names = {"target_names": features.target_names, "group_names": features.group_names}
     return Coverage(real=real, synthetic=synthetic, k=k, **columns, **names)

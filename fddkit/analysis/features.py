@@ -193,12 +193,12 @@ def _one(
     return points, target, group
 
 
-def _choose(data: GroupedDataset, per_cell: int | None, chance: torch.Generator) -> Tensor:
+def _choose(data: GroupedDataset, per_cell: int | None, rng: torch.Generator) -> Tensor:
     """Draw at most so many images of each class and group: int64 on the CPU, ascending."""
     if per_cell is None:
         return torch.arange(len(data))
     cell = data.target.cpu() * data.n_groups + data.group.cpu()
-    order = torch.randperm(len(data), generator=chance)
+    order = torch.randperm(len(data), generator=rng)
     order = order[cell[order].argsort(stable=True)]
     counts = data.counts().cpu().flatten()
     place = torch.arange(len(data)) - (counts.cumsum(0) - counts)[cell[order]]

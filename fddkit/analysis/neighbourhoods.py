@@ -22,7 +22,7 @@ def measure(
     groups: int,
     k: int,
     radius: float | None,
-    chance: torch.Generator,
+    rng: torch.Generator,
 ) -> dict[str, Tensor]:
     """Return the numbers of one class.
 
@@ -40,7 +40,7 @@ def measure(
         Neighbours.
     radius : float or None
         Of ``within``; None is the median distance to the k-th nearest real image.
-    chance : torch.Generator
+    rng : torch.Generator
         Draws the images whose pairs give the bandwidth.
 
     Returns
@@ -49,7 +49,7 @@ def measure(
         The arrays of `fddkit.analysis.coverage.Coverage` without their first axis.
     """
     n, m, sizes = len(x), len(s), group.bincount(minlength=groups)
-    bandwidth = _bandwidth(x, chance)
+    bandwidth = _bandwidth(x, rng)
     near, ball, alike = (torch.full((n,), torch.nan, dtype=torch.float64) for _ in range(3))
     reach = (sizes[group] - 1).clamp(max=k)  # neighbours in the group, 0 where it is alone
     for rows, square in _squares(x, x):
@@ -106,9 +106,9 @@ def _expected(sizes: Tensor, m: int, k: int) -> Tensor:
     return torch.where(sizes > 1, 1 - ratio.prod(1), torch.nan)
 
 
-def _bandwidth(x: Tensor, chance: torch.Generator) -> float:
+def _bandwidth(x: Tensor, rng: torch.Generator) -> float:
     """Return the median distance of different images, NaN where there is none above zero."""
-    x = x[torch.randperm(len(x), generator=chance)[:_PAIRED].sort().values]
+    x = x[torch.randperm(len(x), generator=rng)[:_PAIRED].sort().values]
     if len(x) < 2:
         return math.nan
     square = torch.cat([part for _, part in _squares(x, x)])

@@ -76,8 +76,8 @@ def probe(
         parts = [features.target[rows] == y for y in range(len(features.target_names))]
     results = []
     for y, part in enumerate(parts):
-        x, chance = features.points[rows[part]].double(), generator(seed, "probe", what, y)
-        results.append(_validate(x.numpy(), labels[part], folds, chance))
+        x, rng = features.points[rows[part]].double(), generator(seed, "probe", what, y)
+        results.append(_validate(x.numpy(), labels[part], folds, rng))
     hits, most, images = np.array(results, dtype=np.float64).T
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
         if what == "group":
@@ -88,7 +88,7 @@ def probe(
 
 
 def _validate(
-    x: np.ndarray, labels: Tensor, folds: int, chance: torch.Generator
+    x: np.ndarray, labels: Tensor, folds: int, rng: torch.Generator
 ) -> tuple[int, int, int]:
     """Return how many images the probe gets right, how many the most frequent label, of how many.
 
@@ -101,7 +101,7 @@ def _validate(
     counts = labels.bincount()
     if (counts > 1).sum() < 2:
         return 0, 0, 0
-    order = torch.randperm(len(labels), generator=chance)
+    order = torch.randperm(len(labels), generator=rng)
     order = order[labels[order].argsort(stable=True)]  # label after label, each in random order
     order = order[counts[labels[order]] > 1]
     x, labels = x[order], labels[order].numpy()
@@ -163,13 +163,13 @@ def purity(
         warnings.simplefilter("ignore")  # fewer different images than clusters: some stay empty
         own = KMeans(k, n_init=10, random_state=state).fit_predict(x)
     cluster = torch.from_numpy(own).long()
-    chance, size = generator(seed, "purity", what), int(labels.max()) + 1
+    rng, size = generator(seed, "purity", what), int(labels.max()) + 1
 
     def pure(labels: Tensor) -> float:
         table = (cluster * size + labels).bincount(minlength=k * size).view(k, size)
         return 100 * int(table.amax(1).sum()) / len(labels)
 
-    shuffled = (labels[torch.randperm(len(rows), generator=chance)] for _ in range(_SHUFFLES))
+    shuffled = (labels[torch.randperm(len(rows), generator=rng)] for _ in range(_SHUFFLES))
     return Score(pure(labels), sum(map(pure, shuffled)) / _SHUFFLES, len(rows))
 
 

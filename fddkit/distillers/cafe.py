@@ -187,9 +187,9 @@ class CAFE(Bilevel):
         """See `Bilevel.train_network`: on the synthetic images, until its accuracy has moved."""
         c, inner = self.settings, []
         labels = torch.arange(len(images), device=self.device) // self.ipc
-        chance = generator(self.seed, "train", step)
+        rng = generator(self.seed, "train", step)
         for epoch in range(c.inner):
-            student.epoch(images, labels, c.net_batch, self.stages, chance)
+            student.epoch(images, labels, c.net_batch, self.stages, rng)
             inner = [*inner, self._accuracy(step, epoch + 1)][-c.window :]
             if len(inner) == c.window and max(inner) - min(inner) > c.moved:
                 break

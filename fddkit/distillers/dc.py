@@ -93,10 +93,10 @@ class DC(Bilevel):
 
     def train_network(self, student: Student, images: Tensor, step: int) -> None:
         """See `Bilevel.train_network`: on the synthetic images."""
-        chosen, chance = self.settings, generator(self.seed, "train", step)
+        chosen, rng = self.settings, generator(self.seed, "train", step)
         labels = torch.arange(len(images), device=self.device) // self.ipc
         for _ in range(chosen.inner):
-            student.epoch(images, labels, chosen.net_batch, self.stages, chance)
+            student.epoch(images, labels, chosen.net_batch, self.stages, rng)
 
 
 class DSA(DC):

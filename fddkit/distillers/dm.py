@@ -104,8 +104,8 @@ class DM(Matching):
         if not chosen.warmup:
             return self.network(step)
         net = self.quick(self.fresh(step))
-        student, chance = Student(net, chosen.net_lr), generator(self.seed, "warm-up", step)
+        student, rng = Student(net, chosen.net_lr), generator(self.seed, "warm-up", step)
         labels = torch.arange(len(images), device=self.device) // self.ipc
         for _ in range(chosen.warmup):
-            student.epoch(images, labels, chosen.net_batch, self.stages, chance)
+            student.epoch(images, labels, chosen.net_batch, self.stages, rng)
         return net

@@ -65,8 +65,8 @@ class DREAM(IDC):
 
     def _choose(self, since: int) -> Tensor:
         """Return the representatives from a step on: those of the features of its network."""
-        chance, net = generator(self.seed, "representatives", since), self.network(since)
-        return torch.cat([self._cluster(net, pool, k, chance) for pool, k in self.sampler.pools])
+        rng, net = generator(self.seed, "representatives", since), self.network(since)
+        return torch.cat([self._cluster(net, pool, k, rng) for pool, k in self.sampler.pools])
 
     def after(self, images: Tensor, step: int) -> int:
         """See `Matching.after`."""
@@ -84,19 +84,19 @@ class DREAM(IDC):
     def originals(self, ipc: int) -> DistilledSet:
         """See `IDC.originals`: the nearest to the centres of as many clusters."""
         small = super().originals(ipc)
-        chance, net = generator(self.seed, "initial images"), self.fresh(0)
+        rng, net = generator(self.seed, "initial images"), self.fresh(0)
         target, index = self.train.target.cpu(), []
         for y in range(self.train.n_classes):
-            index.append(self._cluster(net, torch.where(target == y)[0], ipc, chance))
+            index.append(self._cluster(net, torch.where(target == y)[0], ipc, rng))
         index = torch.cat(index).to(self.device)
         images = self.train.normalise(index).cpu()
         return replace(small, images=images, group=self.train.group[index].cpu())
 
-    def _cluster(self, net: Network, pool: Tensor, k: int, chance: torch.Generator) -> Tensor:
+    def _cluster(self, net: Network, pool: Tensor, k: int, rng: torch.Generator) -> Tensor:
         """Return k of the pool, by the network's features of plain pixels in [0, 1]."""
         pixels = self.train.images[pool.to(self.device)]
         chunks = [embed(net, part.to(self.dtype) / 255) for part in pixels.split(1024)]
-        return pool[representatives(torch.cat(chunks), k, chance)]
+        return pool[representatives(torch.cat(chunks), k, rng)]
 
     def state(self) -> dict[str, Tensor]:
         """See `Matching.state`; the representatives are those of a network that has gone on."""

@@ -134,11 +134,11 @@ def _train(
     size = networks.own_size(c.network, c.width, c.depth)
     start = derive(seed, "extractor", k)
     net = networks.build(c.network, train.shape, train.n_classes, start, *size).to(device)
-    chance = generator(seed, "extractor batches", k)
+    rng = generator(seed, "extractor batches", k)
     optimiser = torch.optim.SGD(net.parameters(), LR, MOMENTUM, weight_decay=DECAY)
     for _ in range(c.extractor_steps):
-        index = balanced(train, BATCH, chance).to(device)
-        seen = augment.vary(data.normalise(index), augment.stages(c.augment), chance)
+        index = balanced(train, BATCH, rng).to(device)
+        seen = augment.vary(data.normalise(index), augment.stages(c.augment), rng)
         loss = descend(net, optimiser, seen, data.target[index])
     if not loss < float("inf"):
         raise FddkitError(

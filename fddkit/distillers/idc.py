@@ -205,8 +205,8 @@ class IDC(DC):
         if size > self.shown:
             rows = []
             for y in range(classes):
-                chance = generator(self.seed, "subset", step, first + y)
-                rows.append(torch.randperm(size, generator=chance)[: self.shown] + y * size)
+                rng = generator(self.seed, "subset", step, first + y)
+                rows.append(torch.randperm(size, generator=rng)[: self.shown] + y * size)
             images = images[torch.cat(rows).to(self.device)]
         return super().show(images, first, draws, step)
 
@@ -227,14 +227,14 @@ class IDC(DC):
 
     def train_network(self, student: Student, images: Tensor, step: int) -> None:
         """See `Bilevel.train_network`: on real images."""
-        chosen, chance = self.settings, generator(self.seed, "train", step)
+        chosen, rng = self.settings, generator(self.seed, "train", step)
         stages = tuple((f,) for f in ("color", "crop") if any(f in one for one in self.stages))
-        order = torch.randperm(len(self.train), generator=chance)[: chosen.net_data]
+        order = torch.randperm(len(self.train), generator=rng)[: chosen.net_data]
         for rows in order.split(chosen.net_batch):
             index = rows.to(self.device)
-            seen = augment.vary(self.train.normalise(index).to(self.dtype), stages, chance)
+            seen = augment.vary(self.train.normalise(index).to(self.dtype), stages, rng)
             target = self.train.target[index]
-            student.step(*cutmix(seen, target, self.train.n_classes, chosen.cutmix, chance))
+            student.step(*cutmix(seen, target, self.train.n_classes, chosen.cutmix, rng))
 
     def leave(self, images: Tensor) -> None:
         """See `Bilevel.leave`: clamp the pixels."""

@@ -288,8 +288,8 @@ class Matching:
 
     def draws(self, step: int) -> list[augment.Draw]:
         """Return the augmentations of a step, to be applied in order: a row for each class."""
-        chance = generator(self.seed, "augment", step)
-        return [augment.draw(self.train.n_classes, families, chance) for families in self.stages]
+        rng = generator(self.seed, "augment", step)
+        return [augment.draw(self.train.n_classes, families, rng) for families in self.stages]
 
     # --- the network -------------------------------------------------------------------------
 

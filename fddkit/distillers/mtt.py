@@ -173,8 +173,8 @@ class MTT(Matching):
             dL/dalpha -= <g, v>,  dL/dX -= alpha d<g, v>/dX,  v -= alpha d<g, v>/dtheta.
         """
         c, alpha = self.settings, self._alpha[0]
-        chance = generator(self.seed, "trajectory", step)
-        k, t = (int(torch.randint(n, (), generator=chance)) for n in (c.experts, c.max_start))
+        rng = generator(self.seed, "trajectory", step)
+        k, t = (int(torch.randint(n, (), generator=rng)) for n in (c.experts, c.max_start))
         start, goal = (
             w.to(self.device, self.dtype) for w in self._experts.pair(k, t, c.target_epochs)
         )
@@ -197,13 +197,13 @@ class MTT(Matching):
 
     def _batches(self, n: int, step: int) -> list[tuple[Tensor, list[augment.Draw]]]:
         """Return the rows and augmentations of each of the student's steps."""
-        chance = generator(self.seed, "student", step)
+        rng = generator(self.seed, "student", step)
         size, found, order = self.settings.batch_syn, [], torch.empty(0, dtype=torch.int64)
         for _ in range(self.settings.student_steps):
             if not len(order):  # every image once, then in a new order
-                order = torch.randperm(n, generator=chance)
+                order = torch.randperm(n, generator=rng)
             rows, order = order[:size], order[size:]
-            draws = [augment.draw(len(rows), f, chance, shared_family=True) for f in self.stages]
+            draws = [augment.draw(len(rows), f, rng, shared_family=True) for f in self.stages]
             found.append((rows.to(self.device), draws))
         return found
 

@@ -197,10 +197,10 @@ class _Training:
         on_device, stages = train.to(self.device), augment.stages(c.augment)
         optimiser = torch.optim.SGD(net.parameters(), c.lr)
         for epoch in range(len(done), c.epochs + 1):
-            chance = generator(self.seed, "expert epoch", self.expert, self.group, epoch)
-            for rows in pool[torch.randperm(len(pool), generator=chance)].split(c.batch):
+            rng = generator(self.seed, "expert epoch", self.expert, self.group, epoch)
+            for rows in pool[torch.randperm(len(pool), generator=rng)].split(c.batch):
                 index = rows.to(self.device)
-                images = augment.vary(on_device.normalise(index), stages, chance)
+                images = augment.vary(on_device.normalise(index), stages, rng)
                 loss = descend(net, optimiser, images, on_device.target[index])
             if not loss < float("inf"):
                 raise FddkitError(

@@ -15,8 +15,8 @@ from .results import comparison, curve, group_table, losses, rates, tradeoff
 from .style import WIDTH, Figure, colour, group_colours
 
 __all__ = [
-    "Figure",
     "WIDTH",
+    "Figure",
     "amplification",
     "cells",
     "colour",

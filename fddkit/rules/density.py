@@ -150,30 +150,6 @@ def kde_log_weights(
     return found
 
 
-def effective_size(log_weights: Tensor, target: Tensor) -> Tensor:
-    """Return how many images of each class the weights amount to: ``1 / sum w^2``.
-
-    Parameters
-    ----------
-    log_weights : Tensor
-        float64 [N], of `kde_log_weights`.
-    target : Tensor
-        int64 [N].
-
-    Returns
-    -------
-    Tensor
-        float64 [classes]: the size of the class where all weigh the same, 1 where one image has
-        all the weight, 0 where there is no image.
-    """
-    target, weights = target.to(log_weights.device), log_weights.exp()
-    total = torch.bincount(target, weights)
-    w = weights / total[target]
-    # no image: the sum is zero, and so is the size
-    squares = torch.bincount(target, w**2)
-    return torch.where(squares > 0, 1 / squares, 0.0)
-
-
 def _positive(name: str, value: float) -> None:
     """Refuse a number that is not positive."""
     if not 0 < value < math.inf:

@@ -162,8 +162,8 @@ class _Training:
         """Take one step."""
         c, (epoch, at) = self.settings, divmod(len(self.losses), self.per_epoch)
         if self.order[0] != epoch:
-            chance = generator(self.seed, "encoder", epoch)
-            self.order = epoch, torch.randperm(len(self.data), generator=chance)
+            rng = generator(self.seed, "encoder", epoch)
+            self.order = epoch, torch.randperm(len(self.data), generator=rng)
         rows = self.order[1][at * c.batch : (at + 1) * c.batch].to(self.data.images.device)
         z = self.net(self.data.normalise(rows))
         loss = gsc_loss(z, self.data.target[rows], c.temperature, c.q)

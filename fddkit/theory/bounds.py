@@ -57,7 +57,7 @@ def upper_bound(
     known = {**DISTANCES, **OTHERS}
     if distance not in known:
         raise unknown("distance", distance, known)
-    d, points, chance = known[distance], stats.points, generator(seed, "bound")
+    d, points, rng = known[distance], stats.points, generator(seed, "bound")
     classes, groups, features = points.shape
     here = stats.present.double()
     spread = points.std()
@@ -65,10 +65,10 @@ def upper_bound(
     for draw in range(draws):
         shares = stats.shares
         if draw:  # the first draw has the shares of the set
-            shares = torch.rand(classes, groups, generator=chance, dtype=torch.float64) ** 3 * here
+            shares = torch.rand(classes, groups, generator=rng, dtype=torch.float64) ** 3 * here
             shares = shares / shares.sum(1, keepdim=True).clamp(min=1e-300)
         mixture = (shares[..., None] * points).sum(1)
-        s = spread * torch.randn(classes, features, generator=chance, dtype=torch.float64)
+        s = spread * torch.randn(classes, features, generator=rng, dtype=torch.float64)
         if draw % 2 == 0:
             s = mixture + s * 0.1
         weights = shares if weighted else here

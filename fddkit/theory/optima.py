@@ -242,12 +242,12 @@ def squared_norm_barycentre(
     Check
         ``values``: ``reached`` and ``expected``, [classes, dimensions], and ``Q``.
     """
-    chance = generator(seed, "Q-norm")
+    rng = generator(seed, "Q-norm")
     size = min(dimensions, stats.points.shape[-1])
-    turn = torch.randn(stats.points.shape[-1], size, generator=chance, dtype=torch.float64)
+    turn = torch.randn(stats.points.shape[-1], size, generator=rng, dtype=torch.float64)
     points, here = stats.points @ turn, stats.present.double()
     points = points / _spread(points)
-    root = torch.randn(size, size, generator=chance, dtype=torch.float64) / size**0.5
+    root = torch.randn(size, size, generator=rng, dtype=torch.float64) / size**0.5
     q = root @ root.T + 0.5 * torch.eye(size, dtype=torch.float64)
 
     def loss(m: Tensor) -> Tensor:

@@ -183,7 +183,7 @@ def fit(
     FddkitError
         If the loss is no longer finite.
     """
-    order, chance = generator(seed, "order"), generator(seed, "augment")
+    order, rng = generator(seed, "order"), generator(seed, "augment")
     stages = augment.stages(recipe.augment)
     step = objective(recipe.objective, target, group, recipe.dro_step, recipe.penalty)
     optimiser = _sgd(net, recipe, recipe.lr)
@@ -196,10 +196,10 @@ def fit(
         for rows in torch.randperm(len(images), generator=order).split(recipe.batch):
             rows = rows.to(images.device)
             batch = normalise(images[rows]) if images.dtype == torch.uint8 else images[rows]
-            batch, labels = augment.vary(batch, stages, chance), target[rows]
+            batch, labels = augment.vary(batch, stages, rng), target[rows]
             if recipe.cutmix:
                 classes = net.classifier.out_features
-                batch, labels = cutmix(batch, labels, classes, recipe.cutmix, chance)
+                batch, labels = cutmix(batch, labels, classes, recipe.cutmix, rng)
             loss = step(net, optimiser, batch, labels, rows)
         if not math.isfinite(float(loss)):
             raise FddkitError(

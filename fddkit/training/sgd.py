@@ -70,7 +70,7 @@ class Student:
         target: Tensor,
         batch: int,
         stages: tuple[tuple[str, ...], ...],
-        chance: torch.Generator,
+        rng: torch.Generator,
     ) -> None:
         """Take the steps of one pass over a set in random order.
 
@@ -84,12 +84,12 @@ class Student:
             Images in a step.
         stages : tuple
             Augmentation, see `fddkit.training.augment.stages`; parameters are drawn for each image.
-        chance : torch.Generator
+        rng : torch.Generator
             On the CPU.
         """
-        for rows in torch.randperm(len(images), generator=chance).split(batch):
+        for rows in torch.randperm(len(images), generator=rng).split(batch):
             rows = rows.to(images.device)
-            self.step(augment.vary(images[rows], stages, chance), target[rows])
+            self.step(augment.vary(images[rows], stages, rng), target[rows])
 
     def state(self) -> dict[str, Tensor]:
         """Return the parameters and, once there is one, their momentum, flat."""

@@ -247,11 +247,11 @@ def test_the_same_call_gives_the_same_bits_and_the_seed_draws_the_pairs(monkeypa
     assert (one.bandwidth != other.bandwidth).all()
 
 
-def folds_by_hand(f, rows, labels, chance, folds=5):
+def folds_by_hand(f, rows, labels, rng, folds=5):
     """Hits of the probe, each label dealt out in turn."""
     from sklearn.linear_model import LogisticRegression
 
-    order = torch.randperm(len(rows), generator=chance).tolist()
+    order = torch.randperm(len(rows), generator=rng).tolist()
     dealt = [i for label in sorted(set(labels)) for i in order if labels[i] == label]
     dealt = [i for i in dealt if labels.count(labels[i]) > 1]
     hits = 0

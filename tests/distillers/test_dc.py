@@ -26,12 +26,12 @@ def test_the_network_is_trained_on_the_synthetic_images_between_steps(data, stra
     images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
     target = torch.tensor([0, 0, 1, 1, 2, 2])
     slow = m.fresh(0).requires_grad_(True)
-    chance = generator(0, "train", 0)
+    rng = generator(0, "train", 0)
     for _ in range(2):
-        for rows in torch.randperm(6, generator=chance).split(4):
+        for rows in torch.randperm(6, generator=rng).split(4):
             seen = images[rows]
             if strategy != "none":
-                draws = augment.draw(len(rows), augment.parse(strategy), chance, shared_family=True)
+                draws = augment.draw(len(rows), augment.parse(strategy), rng, shared_family=True)
                 seen = augment.apply(seen, draws)
             loss = F.cross_entropy(slow(seen), target[rows])
             for p, g in zip(

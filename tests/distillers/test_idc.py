@@ -117,9 +117,9 @@ def test_the_network_trains_on_real_images_with_momentum(data):
     slow = m.fresh(0).requires_grad_(True)
     velocity = [torch.zeros_like(p) for p in slow.parameters()]
     for step in range(2):
-        order = torch.randperm(len(data), generator=(chance := generator(0, "train", step)))[:20]
+        order = torch.randperm(len(data), generator=(rng := generator(0, "train", step)))[:20]
         for rows in order.split(8):
-            torch.rand(4, generator=chance), torch.randperm(len(rows), generator=chance)
+            torch.rand(4, generator=rng), torch.randperm(len(rows), generator=rng)
             loss = F.cross_entropy(slow(data.normalise(rows).double()), data.target[rows])
             gradients = torch.autograd.grad(loss, list(slow.parameters()))
             for p, v, g in zip(slow.parameters(), velocity, gradients, strict=True):

@@ -36,8 +36,8 @@ def build(data, folder, rule="vanilla", dtype=torch.float64, **changed):
 def slow(m, images, step):
     """The student as one graph over all its steps, by parameters, and alpha with it."""
     c = m.settings
-    chance = generator(0, "trajectory", step)
-    k, t = (int(torch.randint(n, (), generator=chance)) for n in (c.experts, c.max_start))
+    rng = generator(0, "trajectory", step)
+    k, t = (int(torch.randint(n, (), generator=rng)) for n in (c.experts, c.max_start))
     start, goal = (w.double() for w in m._experts.pair(k, t, c.target_epochs))
     alpha = torch.tensor(m._alpha[0], dtype=torch.float64, requires_grad=True)
     net = networks.build("convnet", (3, 8, 8), 3, 0, c.width, c.depth).double()

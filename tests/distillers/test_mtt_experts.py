@@ -24,8 +24,8 @@ def test_an_expert_is_gradient_descent_on_the_real_images(data, tmp_path):
     net = networks.build("convnet", (3, 8, 8), 3, derive(5, "expert", 1), 4, 2)
     path = [parameters_to_vector(net.parameters()).detach()]
     for epoch in range(1, 4):
-        chance = generator(5, "expert epoch", 1, None, epoch)
-        for rows in torch.randperm(len(data), generator=chance).split(4):
+        rng = generator(5, "expert epoch", 1, None, epoch)
+        for rows in torch.randperm(len(data), generator=rng).split(4):
             loss = F.cross_entropy(net(data.normalise(rows)), data.target[rows])
             gradients = torch.autograd.grad(loss, list(net.parameters()))
             for p, g in zip(net.parameters(), gradients, strict=True):
@@ -48,8 +48,8 @@ def test_groups_start_from_the_same_weights_and_are_averaged(data, tmp_path):
     only = data.subset(torch.where(data.group == 1)[0])
     net = networks.build("convnet", (3, 8, 8), 3, derive(0, "expert", 0), 4, 2)
     vector_to_parameters(alone[1][0], net.parameters())
-    chance = generator(0, "expert epoch", 0, 1, 1)
-    for rows in torch.randperm(len(only), generator=chance).split(4):
+    rng = generator(0, "expert epoch", 0, 1, 1)
+    for rows in torch.randperm(len(only), generator=rng).split(4):
         loss = F.cross_entropy(net(only.normalise(rows)), only.target[rows])
         for p, g in zip(
             net.parameters(), torch.autograd.grad(loss, list(net.parameters())), strict=True

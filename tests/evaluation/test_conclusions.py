@@ -67,10 +67,10 @@ def test_a_ranking_joins_what_overlaps():
 
 def test_rules_against_a_reference_condition_by_condition():
     fair, biased = report(0.1, 0.11, 0.12), report(0.8, 0.81, 0.82)
-    chance = report(0.0, 0.01, 0.02, n=50)
+    rng = report(0.0, 0.01, 0.02, n=50)
     lines = {
         "vanilla": {0.5: fair, 0.9: biased, 0.1: biased},
-        "cobra": {0.5: biased, 0.9: fair, 0.1: chance},
+        "cobra": {0.5: biased, 0.9: fair, 0.1: rng},
         "fairdd": {0.5: fair, 0.9: biased, 0.1: biased},
     }
     cobra, fairdd = against(lines, "BR", "deo_m")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from fddkit.core.errors import FddkitError
-from fddkit.rules.density import density, effective_size, kde_log_weights, log_weigh
+from fddkit.rules.density import density, kde_log_weights, log_weigh
 
 
 def weigh(*arguments):
@@ -101,24 +101,11 @@ def test_weights_over_a_class_ignore_the_others():
         torch.testing.assert_close(whole[rows], (1 / f[rows]) / (1 / f[rows]).sum())
 
 
-def test_the_effective_size_tells_how_a_softmax_saturates():
-    target = torch.tensor([0, 0, 0, 0, 1, 1])
-    even = torch.tensor([1.0, 1, 1, 1, 5, 5], dtype=torch.float64)
-    assert effective_size(even.log(), target).tolist() == pytest.approx([4, 2])
-    one = torch.tensor([1.0, 0, 0, 0, 0.5, 0.5], dtype=torch.float64)
-    assert effective_size(one.log(), target).tolist() == pytest.approx([1, 2])
-
-
 def test_features_that_are_not_finite_are_refused():
     z = points(0)
     z[0, 0] = torch.nan
     with pytest.raises(FddkitError, match="not finite"):
         kde_weights(z, torch.zeros(12, dtype=torch.int64))
-
-
-def test_a_class_without_images_has_no_size():
-    w = torch.ones(3, dtype=torch.float64)
-    assert effective_size(w.log(), torch.tensor([0, 2, 2])).tolist() == pytest.approx([1, 0, 2])
 
 
 def test_mistakes_get_a_sentence():

@@ -13,8 +13,8 @@ BELOW_ONE = 1 - 2**-24  # the largest number torch draws
 
 
 def numbers(*shape, seed=0):
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=chance, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=rng, dtype=torch.float64)
 
 
 def chosen(family, *rows):
@@ -326,10 +326,10 @@ def test_families_are_uniform_and_independent_of_the_numbers():
 
 
 def test_a_shared_family_is_one_a_batch_uniform_over_batches():
-    chance = generator(0)
+    rng = generator(0)
     seen = []
     for _ in range(600):
-        draws = draw(5, FAMILIES, chance, shared_family=True)
+        draws = draw(5, FAMILIES, rng, shared_family=True)
         assert len(draws) == 5
         assert len(draws.family.unique()) == 1
         assert len(draws.u.unique()) > 10
@@ -357,9 +357,9 @@ def test_stages_are_applied_one_after_the_other():
     assert stages("none") == ()
     images = numbers(5, 3, 8, 8)
     seen = vary(images, stages("crop+color"), generator(3))
-    chance = generator(3)
-    slow = apply(images, draw(5, ("crop",), chance, shared_family=True))
-    slow = apply(slow, draw(5, ("color",), chance, shared_family=True))
+    rng = generator(3)
+    slow = apply(images, draw(5, ("crop",), rng, shared_family=True))
+    slow = apply(slow, draw(5, ("color",), rng, shared_family=True))
     assert torch.equal(seen, slow)
     with pytest.raises(FddkitError, match="family"):
         stages("color+")

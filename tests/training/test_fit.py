@@ -40,7 +40,7 @@ def official_thirds(epochs):
 
 def slow_fit(net, images, target, r, seed):
     """Stochastic gradient descent by hand, with the schedule of the official evaluate_synset."""
-    order, chance = generator(seed, "order"), generator(seed, "augment")
+    order, rng = generator(seed, "order"), generator(seed, "augment")
     weights = list(net.parameters())
     velocity = [torch.zeros_like(w) for w in weights]
     half = r.schedule == "half"
@@ -56,10 +56,10 @@ def slow_fit(net, images, target, r, seed):
             rows = permutation[first : first + r.batch]
             batch, labels = images[rows], target[rows]
             for families in augment.stages(r.augment):
-                draws = augment.draw(len(rows), families, chance, shared_family=True)
+                draws = augment.draw(len(rows), families, rng, shared_family=True)
                 batch = augment.apply(batch, draws)
             if r.cutmix:
-                batch, labels = cutmix(batch, labels, 3, r.cutmix, chance)
+                batch, labels = cutmix(batch, labels, 3, r.cutmix, rng)
             gradients = torch.autograd.grad(F.cross_entropy(net(batch), labels), weights)
             with torch.no_grad():
                 for w, v, g in zip(weights, velocity, gradients, strict=True):

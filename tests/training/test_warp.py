@@ -10,8 +10,8 @@ from fddkit.training.warp import warp
 
 
 def numbers(*shape, seed=0):
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=chance, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=rng, dtype=torch.float64)
 
 
 def turn(degrees, stretch=(1.0, 1.0)):
