@@ -1,12 +1,12 @@
 """Distribution matching (DM) under three rules: vanilla, FairDD and COBRA.
 
-DM draws the mean embedding of a few synthetic images S to that of the real images R of their class,
-under many random networks phi (Zhao and Bilen 2023, Eq. 4)::
+DM pulls the mean embedding of a few synthetic images S towards that of the real images R of their
+class, under many random networks phi (Zhao and Bilen 2023, Eq. 4)::
 
     loss = sum over classes y of || mean phi(R_y) - s_y ||^2,   s_y = mean phi(S_y)
 
-The images of a class belong to groups a (here: colours). With m_a, the mean embedding of group a,
-and share_a, how often it occurs in the class, the rules take as the loss of a class::
+The images of a class belong to groups a (here: colours). With m_a the mean embedding of group a,
+and share_a its share of the class, the loss of a class under each rule is::
 
     vanilla   || sum_a share_a m_a - s_y ||^2    the mean as it is (FairDD, Eq. 4-6)
     FairDD    sum_a || m_a - s_y ||^2            every group (Zhou et al. 2025, Eq. 7)
@@ -20,7 +20,7 @@ from torch import nn
 
 
 def random_network(width=32, depth=3):
-    """Return phi: a ConvNet without its last, linear layer. Its random weights stay as they are."""
+    """Return phi: a ConvNet without its last, linear layer. Its random weights stay fixed."""
     layers, channels = [], 3
     for _ in range(depth):
         layers += [nn.Conv2d(channels, width, 3, padding=1), nn.GroupNorm(width, width)]
@@ -30,7 +30,7 @@ def random_network(width=32, depth=3):
 
 
 def squared(a, b):
-    """Return the squared distance of two embeddings: a sum over features, not a mean."""
+    """Return the squared distance between two embeddings: a sum over features, not a mean."""
     return ((a - b) ** 2).sum()
 
 
@@ -39,21 +39,21 @@ def class_loss(rule, real, group, synthetic):
     s = synthetic.mean(0)
     if rule == "vanilla":
         # Every image of the batch counts the same, so a group with 9 of 10 images makes up nine
-        # tenths of this mean: the majority takes over, and s ends far from everybody else.
+        # tenths of this mean: the majority dominates, and s ends up far from all other groups.
         return squared(real.mean(0), s)
     means = []
-    for a in group.unique():  # those in the batch: a rare group is absent now and then
-        means.append(real[group == a].mean(0))  # divided by its own size, which is then forgotten
+    for a in group.unique():  # those in the batch: a rare group is sometimes absent
+        means.append(real[group == a].mean(0))  # divided by its own size, which then has no effect
     if rule == "fairdd":
-        # One distance for each group, all of weight one: three images of a rare group pull s as
-        # hard as fifty of the majority. It is a sum, so that with A groups the step is A times
-        # that of COBRA; else, for squared distances, the two are the same.
+        # One distance for each group, all with weight one: three images of a rare group pull s as
+        # hard as fifty of the majority. It is a sum, so with A groups the step is A times that of
+        # COBRA; apart from that, for squared distances, the two are the same.
         return sum(squared(m, s) for m in means)
     if rule == "cobra":
         # First the one point that is nearest to all groups together, then the distance to it. For
-        # squared distances that point is their plain mean: no group has more say than another.
+        # squared distances that point is their plain mean: no group counts more than another.
         return squared(sum(means) / len(means), s)
-    raise ValueError(f"{rule} is no rule; choose vanilla, fairdd or cobra")
+    raise ValueError(f"{rule} is not a rule; choose vanilla, fairdd or cobra")
 
 
 def distil(rule, synthetic, labels, batches, networks, lr=1.0, momentum=0.5):
@@ -61,13 +61,13 @@ def distil(rule, synthetic, labels, batches, networks, lr=1.0, momentum=0.5):
     losses, velocity = [], torch.zeros_like(synthetic)
     for (images, target, group), phi in zip(batches, networks, strict=True):
         synthetic = synthetic.detach().requires_grad_(True)
-        with torch.no_grad():  # the real images are the goal: nothing about them is learnt
+        with torch.no_grad():  # the real images are the target: nothing about them is learnt
             real = phi(images)
-        own = phi(synthetic)
+        embedded = phi(synthetic)
         loss = 0.0
         for y in labels.unique():
             of_class = target == y
-            loss = loss + class_loss(rule, real[of_class], group[of_class], own[labels == y])
+            loss = loss + class_loss(rule, real[of_class], group[of_class], embedded[labels == y])
         (gradient,) = torch.autograd.grad(loss, synthetic)
         velocity = momentum * velocity + gradient  # gradient descent with momentum, on the pixels
         synthetic = synthetic - lr * velocity
@@ -76,21 +76,21 @@ def distil(rule, synthetic, labels, batches, networks, lr=1.0, momentum=0.5):
 
 
 def random_batches(images, target, group, steps, size=64):
-    """Yield for each step ``size`` real images of every class, drawn as often as they occur."""
+    """Yield for each step ``size`` real images of every class, whatever their groups."""
     for _ in range(steps):
         rows = [(target == y).nonzero()[:, 0] for y in target.unique()]
-        rows = torch.cat([own[torch.randperm(len(own))[:size]] for own in rows])
+        rows = torch.cat([r[torch.randperm(len(r))[:size]] for r in rows])
         yield images[rows], target[rows], group[rows]
 
 
 def group_distances(phi, images, target, group, synthetic, labels):
-    """Return how far s_y is from its majority and, on average, from the other groups."""
-    real, own, majority, others = phi(images), phi(synthetic), [], []
+    """Return the distance of s_y to its majority and, on average, to the other groups."""
+    real, embedded, majority, others = phi(images), phi(synthetic), [], []
     for y in labels.unique():
         largest = group[target == y].mode().values
         for a in group[target == y].unique():
             m = real[(target == y) & (group == a)].mean(0)
-            distance = squared(m, own[labels == y].mean(0)).sqrt()
+            distance = squared(m, embedded[labels == y].mean(0)).sqrt()
             (majority if a == largest else others).append(distance)
     return sum(majority) / len(majority), sum(others) / len(others)
 
@@ -104,10 +104,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=100)
     steps = parser.parse_args().steps
-    train, _ = fddkit.load("digits")  # each digit has a colour of its own in 3 of 4 images
+    train, _ = fddkit.load("digits")  # 3 of 4 images of a digit have its own colour
     images = train.normalise(train.images)
     for rule in ("vanilla", "fairdd", "cobra"):
-        torch.manual_seed(0)  # the same start, batches and networks for each rule
+        torch.manual_seed(0)  # same start, batches and networks for each rule
         start, labels, _ = next(random_batches(images, train.target, train.group, 1, size=10))
         batches = random_batches(images, train.target, train.group, steps)
         networks = (random_network() for _ in range(steps))

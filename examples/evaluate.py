@@ -1,4 +1,4 @@
-"""Evaluation: train a network on a set, and compare how well it knows each group of each class.
+"""Evaluation: train a network on a set, and compare how well it recognises each group of a class.
 
 The true-positive rate of class y in group a is the share of its test images that are recognised::
 
@@ -6,9 +6,9 @@ The true-positive rate of class y in group a is the share of its test images tha
     gap(y) = max over a of TPR(y, a) - min over a of TPR(y, a)
     DEO_M = max over y of gap(y),   DEO_A = mean over y of gap(y)      (in percent)
 
-This is equalised odds as FairDD (Zhou et al. 2025) measures it; COBRA (Moslemi et al. 2026) says
-EOD_M and EOD_A. 0 is fair, 100 as unfair as can be. In a small test set even a fair network shows
-some, for no gap is ever negative (see the noise floor in `fddkit.evaluation.metrics`).
+This is equalised odds as FairDD (Zhou et al. 2025) measures it; COBRA (Moslemi et al. 2026) writes
+EOD_M and EOD_A. 0 is fair, 100 is maximally unfair. On a small test set even a fair network shows
+some gap, since gaps are never negative (see the noise floor in `fddkit.evaluation.metrics`).
 
 Run it with ``python examples/evaluate.py``: it distils by dm.py under each rule, then evaluates. In
 fddkit it is `fddkit.evaluation` with `fddkit.training.fit`.
@@ -33,8 +33,8 @@ def random_network(side, classes, width=32, depth=3):
 def train(net, images, target, orders, batch=256, lr=0.01, momentum=0.9, decay=5e-4):
     """Train a network in place: an epoch for each order of the images, slower in the second half.
 
-    As in the official codes: of E + 1 epochs, those from number E // 2 + 2 on (from 0) have a tenth
-    of the step size, and their momentum starts anew.
+    As in the official codes: of E + 1 epochs, those from index E // 2 + 2 on use a tenth of the
+    step size, and the momentum is reset.
     """
     optimiser = torch.optim.SGD(net.parameters(), lr, momentum, weight_decay=decay)
     epochs = len(orders) - 1
@@ -48,12 +48,12 @@ def train(net, images, target, orders, batch=256, lr=0.01, momentum=0.9, decay=5
 
 
 def true_positive_rates(predicted, target, group, classes, groups):
-    """Return TPR(y, a), [classes, groups]; nan where there is no test image."""
+    """Return TPR(y, a), [classes, groups]; nan for cells without a test image."""
     rates = torch.full((classes, groups), torch.nan, dtype=torch.float64)
     for y in range(classes):
         for a in range(groups):
             cell = (target == y) & (group == a)
-            if cell.any():  # without an image the rate is unknown, not 0
+            if cell.any():  # without images the rate is unknown, not 0
                 rates[y, a] = (predicted[cell] == y).double().mean()
     return rates
 
@@ -63,9 +63,9 @@ def deo(rates):
     gaps = []
     for of_class in rates:
         known = of_class[~of_class.isnan()]
-        if len(known) >= 2:  # one group alone has nobody to differ from
+        if len(known) >= 2:  # a single group has none to differ from
             gaps.append(100 * float(known.max() - known.min()))
-    # DEO_M is what the worst-off class suffers; it jumps with single images. DEO_A is steadier.
+    # DEO_M is the gap of the worst class; it jumps with single images. DEO_A is steadier.
     return max(gaps), sum(gaps) / len(gaps)
 
 
@@ -73,8 +73,8 @@ def evaluate(net, images, target, group, classes, groups):
     """Return accuracy, DEO_M and DEO_A on test images (percent), and the rates behind them."""
     with torch.no_grad():
         predicted = net(images).argmax(1)
-    # Accuracy counts images, so a small group hardly moves it; the rates give each group its own
-    # line. That is why a set can be accurate and unfair.
+    # Accuracy counts images, so a small group hardly affects it; the rates treat each group
+    # separately. That is why a set can be accurate and unfair.
     accuracy = 100 * float((predicted == target).double().mean())
     rates = true_positive_rates(predicted, target, group, classes, groups)
     return accuracy, *deo(rates), rates
@@ -92,10 +92,10 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=100, help="of distillation")
     parser.add_argument("--epochs", type=int, default=150, help="of training")
     steps, epochs = vars(parser.parse_args()).values()
-    data, test = fddkit.load("digits")  # each digit has a colour of its own in 3 of 4 images
+    data, test = fddkit.load("digits")  # 3 of 4 images of a digit have its own colour
     images, seen = data.normalise(data.images), test.normalise(test.images)
     for rule in ("real images", "vanilla", "fairdd", "cobra"):
-        torch.manual_seed(0)  # the same start, batches and networks for each rule
+        torch.manual_seed(0)  # same start, batches and networks for each rule
         s, labels, _ = next(dm.random_batches(images, data.target, data.group, 1, size=10))
         if rule != "real images":
             batches = dm.random_batches(images, data.target, data.group, steps)

@@ -13,6 +13,7 @@ from fddkit.core.errors import FddkitError
 from fddkit.core.files import write_json
 from fddkit.data.catalogue import CATALOGUE
 from fddkit.experiments.records import Record
+from fddkit.rules.rules import RULES
 from fddkit.widgets import classroom, controls, distil, explorer, inspector, live, past, results
 from fddkit.workbench.choice import Choice
 from fddkit.workbench.finished import Finished
@@ -166,6 +167,7 @@ def panels(text: str, folder: Path, patch):
     names = {"target_names": (text,) * 10, "group_names": (text,) * 10}
     entry = replace(CATALOGUE["digits"], name=text, title=text, **names)
     patch.setitem(CATALOGUE, text, entry)
+    patch.setitem(RULES, text, RULES["cobra"])
     choice = a_choice(text)
     yield from _controls(text, patch)
     yield from _live(text, choice)

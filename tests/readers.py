@@ -369,7 +369,7 @@ def _reports(folder: Path, s: DistilledSet, found: FairnessReport) -> Path:
         "ab" * 32,
     ).save(run)  # fmt: skip
     one = {"mean": 50.0, "std": 1.0, "ci95": [49.0, 51.0], "noise_floor": 3.0}
-    numbers = {f"cobra {name}": one for name in finished.METRICS.values()}
+    numbers = {f"cobra {name}": one for name in (m.title for m in finished.METRICS.values())}
     rows = [{"trained on": "vanilla", "accuracy": "50 [49, 51]"}]
     write_json(run / "metrics.json", {"numbers": numbers, "tables": {"Accuracy": rows}})
     figures = [{"name": "images", "caption": "What is seen."}, {"name": "loss", "caption": ""}]

@@ -204,7 +204,7 @@ def test_a_rule_of_another_name_is_refused(module):
     x = torch.zeros(2, 3, 8, 8)
     labels = torch.zeros(2, dtype=torch.int64)
     rest = (dc.random_network(8, 2, 4, 2), x, labels) if module is dc else (x.flatten(1),)
-    with pytest.raises(ValueError, match="cobar is no rule"):
+    with pytest.raises(ValueError, match="cobar is not a rule"):
         module.class_loss("cobar", *rest, labels, x.flatten(1))
 
 

@@ -248,9 +248,9 @@ def _forge(path, held, **changes):
     [
         ({"format": 0}, "there is no format 0"),
         ({"format": -1}, "there is no format -1"),
-        ({"std": [1e300] * 3}, "not of pixels from 0 to 1"),
-        ({"std": [1e-300] * 3}, "not of pixels from 0 to 1"),
-        ({"mean": [10**300] * 3}, "not of pixels from 0 to 1"),
+        ({"std": [1e300] * 3}, "not for pixels from 0 to 1"),
+        ({"std": [1e-300] * 3}, "not for pixels from 0 to 1"),
+        ({"mean": [10**300] * 3}, "not for pixels from 0 to 1"),
         ({"factor": 10**9}, "no image holds 1000000000 others"),
         ({"lr": 10**400}, "a number is too large"),
     ],
@@ -472,7 +472,7 @@ def test_a_set_that_lacks_a_class_is_not_shown_in_the_explorer(harness, tmp_path
     panel = Past(str(tmp_path / "reports"))
     panel.draw(Choice(ipc=1, preset="smoke"))
     panel.which.value = dict(panel.which.options)["vanilla"]
-    assert "has not an image of each of 10 classes" in panel.table.value
+    assert "lacks images of some of 10 classes" in panel.table.value
     assert panel.images.png == b""
 
 

@@ -32,9 +32,6 @@ MOST_LINES, MOST_OF_A_FUNCTION = 300, 60  # docstrings of functions apart
 #: What is longer, and why.
 LONGER: dict[str, str] = {
     "data.official_reader": "a child process runs it as one file, with the standard library alone",
-    "distillers.distill.distill": "to be split",
-    "distillers.matching": "to be split",
-    "evaluation.evaluate.evaluate": "to be split",
 }
 
 
@@ -135,3 +132,54 @@ def test_modules_and_functions_are_short_or_say_why_not():
                 if lines > MOST_OF_A_FUNCTION:
                     longer.add(f"{name}.{node.name}")
     assert longer == LONGER.keys()
+
+
+#: Module -> the entries' names that it compares something with, and why that is no question of
+#: what the entry is.
+COMPARED = {
+    "data.official_process": {"dc", "idc", "mtt"},  # formats of official files
+    "data.official_sets": {"idc", "mtt"},
+    "distillers.mtt": {"random"},  # a value of extractor
+    "distillers.cafe": {"convnet"},  # whose layers it reads: it has no other
+    "evaluation.conclusions": {"random", "vanilla", "whole"},  # what its sentences are about
+    "experiments.papers": {"vanilla"},  # of printed times, to which the others are ratios
+    "plots.costs": {"vanilla"},  # likewise
+    "theory.geometry": {"minimax"},  # what the theorem is about
+}
+
+
+def names():
+    from fddkit.data.catalogue import CATALOGUE
+    from fddkit.distillers.registry import METHODS
+    from fddkit.distillers.start import BASELINES
+    from fddkit.evaluation.measures import METRICS
+    from fddkit.rules.rules import RULES
+    from fddkit.training.architectures import NETWORKS
+
+    return {*CATALOGUE, *METHODS, *BASELINES, *METRICS, *RULES, *NETWORKS}
+
+
+def asked(tree):
+    """Return the strings that something is compared with, or is asked to begin or end with."""
+    for node in ast.walk(tree):
+        parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+        if isinstance(node, ast.Match):
+            parts = [case.pattern for case in node.cases]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            parts = node.args[:1] if node.func.attr in ("startswith", "endswith", "get") else []
+        for part in parts:
+            if isinstance(part, ast.Constant | ast.Tuple | ast.List | ast.Set | ast.pattern):
+                yield from (c.value for c in ast.walk(part) if isinstance(c, ast.Constant))
+
+
+def test_nobody_asks_for_an_entry_by_name():
+    found = {name: set(asked(tree)) & names() for name, (tree, _) in modules().items()}
+    assert {name: some for name, some in found.items() if some} == COMPARED
+
+
+def test_a_question_by_name_would_be_found():
+    code = """
+if method == "mtt" or rule in ("kde", "df") or name.startswith(("digits", "cmnist")):
+    pass
+"""
+    assert set(asked(ast.parse(code))) == {"mtt", "kde", "df", "digits", "cmnist"}

@@ -287,14 +287,14 @@ def test_the_explorers_worker_knows_what_is_registered(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "a/b", "-a", "a,b", "x" * 41, 3, "ä"])
 def test_what_is_no_name_is_refused(name):
-    with pytest.raises(FddkitError, match="is no name for a fairness rule"):
+    with pytest.raises(FddkitError, match="is not a valid name for a fairness rule"):
         register(name, RULE)
 
 
 def test_what_is_built_in_or_no_entry_is_refused():
     with pytest.raises(FddkitError, match="'cobra' is a built-in fairness rule"):
         register("cobra", RULE)
-    with pytest.raises(FddkitError, match="a function, is no entry; give a"):
+    with pytest.raises(FddkitError, match="a function, cannot be registered; give a"):
         register("mine", midrange)
     with pytest.raises(FddkitError, match="both weigh and aim, or neither"):
         register("mine", fdd.Rule("nothing"))

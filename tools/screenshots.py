@@ -80,7 +80,7 @@ def main() -> None:
         page.get_by_role("tab", name="Classroom").click()
         page.get_by_role("button", name="2 · Distil it").click()
         page.get_by_role("button", name="Set up and run").click()
-        page.get_by_text("The answer is there. Is your guess?").wait_for()
+        page.get_by_text("The answer is ready; reveal it after your guess.").wait_for()
         page.get_by_role("button", name="Reveal").click()
         page.get_by_text(re.compile("You guessed")).wait_for()
         shoot(page, "classroom")

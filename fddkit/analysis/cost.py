@@ -1,4 +1,4 @@
-"""What a step costs: time and memory of every method and rule against the number of groups."""
+"""What a step costs: time and memory of methods and rules by number of groups."""
 
 import gc
 import os
@@ -24,27 +24,27 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Row:
-    """What one step on the images costs, without the training of a network after it.
+    """The cost of one step on the images, without training of a network after it.
 
     Attributes
     ----------
     method, rule : str
-        ``naive fairdd`` is FairDD by loops over classes and groups, see `naive`.
+        ``naive fairdd`` is FairDD as loops over classes and groups, see `naive`.
     groups : int
-        Groups of each class.
+        Number of groups in each class.
     seconds : float
         Median over the rounds.
     ratio : float
-        To the vanilla step of the same method and number of groups: median over the rounds of the
-        ratio within a round.
+        Time relative to the vanilla step of the same method and number of groups: median over the
+        rounds of the ratio within a round.
     growth : float
-        To the same rule at the smallest number of groups, likewise.
+        Time relative to the same rule at the smallest number of groups, likewise.
     peak_mb : float
-        Most memory that tensors held at once during a step, in MiB, beyond what they held before.
+        Peak memory held by tensors during a step, in MiB, beyond what they held before.
     device : str
-        Where.
+        Where it was measured.
     n : int
-        Rounds.
+        Number of rounds.
     """
 
     method: str
@@ -71,11 +71,11 @@ def cost(
     report: Callable[[str], object] = lambda line: None,
     **overrides: object,
 ) -> list[Row]:
-    """Measure the step of each method under each rule, beside vanilla.
+    """Measure the step of each method under each rule, compared with vanilla.
 
-    All variants of a method take turns within each round, on the same random networks, so that
-    the noise of a shared machine falls on all of them alike. The set is random: ten classes of
-    colour images with a bias ratio of 0.9, as C-MNIST; the time does not depend on what they show.
+    All variants of a method take turns within each round, on the same random networks, so the
+    noise of a shared machine affects all of them alike. The set is random: ten classes of colour
+    images with a bias ratio of 0.9, as in C-MNIST; the time does not depend on the image content.
 
     Parameters
     ----------
@@ -89,38 +89,44 @@ def cost(
     ipc : int
         Synthetic images per class.
     side : int
-        Of the images, in pixels.
+        Side of the images, in pixels.
     rounds : int
-        How often each step is timed, after a first one that is not.
+        How often each step is timed, after a first step that is not.
     with_naive : bool
-        Also measure FairDD by loops.
+        Also measure FairDD as loops, see `naive`.
     device : torch.device or str, optional
-        By default a GPU where there is one.
+        By default a GPU if there is one.
     report : callable
-        Told of every method that is done.
+        Called with a line of text after each method.
     **overrides
         Fields of the methods' settings.
 
     Returns
     -------
     list of Row
+        One for each method, rule and number of groups.
 
     Raises
     ------
     FddkitError
         For an unknown name, a rule that a method does not have, or a number that is not positive.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> rows = fdd.cost.cost(["dm"], groups=[2, 10], with_naive=True)  # doctest: +SKIP
     """
     if not methods or not groups or min(*groups, ipc, side, rounds) < 1:
         raise FddkitError(
-            "cost needs at least one method, one number of groups and one round, and an ipc and "
-            "side of at least 1"
+            "cost needs at least one method, one number of groups, one round, and an ipc and side "
+            "of at least 1; give what is missing"
         )
     for method in methods:
         before = find(method).beforehand
         if before:
             raise FddkitError(
-                f"{method}'s step does not depend on the rule: groups enter when its {before} are "
-                f"trained; leave {method} out"
+                f"{method}'s step does not depend on the rule: groups matter only when its "
+                f"{before} are trained; leave {method} out"
             )
     device = choose_device(device)
     wanted = list(dict.fromkeys(["vanilla", *rules]))
@@ -154,7 +160,7 @@ def _step(
 
 
 def _measure(method: str, steps: dict, rounds: int, device: torch.device) -> list[Row]:
-    """Time all variants in turns, and measure the memory of each."""
+    """Time all variants in turn, and measure the memory of each."""
     peak = {key: _peak(lambda s=step: s(0), device) for key, step in steps.items()}  # warms up
     seconds = {key: [] for key in steps}
     keys = list(steps)
@@ -166,8 +172,8 @@ def _measure(method: str, steps: dict, rounds: int, device: torch.device) -> lis
             _wait(device)
             seconds[key].append(time.perf_counter() - began)
 
-    def ratio(one: tuple, other: tuple) -> float:
-        pairs = zip(seconds[one], seconds[other], strict=True)
+    def ratio(key: tuple, other: tuple) -> float:
+        pairs = zip(seconds[key], seconds[other], strict=True)
         return statistics.median(x / y for x, y in pairs)
 
     least = min(a for _, a in steps)
@@ -188,10 +194,10 @@ def _measure(method: str, steps: dict, rounds: int, device: torch.device) -> lis
 
 
 def naive(matching: Matching, images: Tensor, rule: Rule, step: int) -> tuple[float, Tensor]:
-    """Take the step by loops: every class by itself, every group through the network by itself.
+    """Take the step as loops: one class at a time, one group at a time through the network.
 
-    This is how the papers' statement of the method reads, and the reference that the fast step
-    is measured against. It gives the same loss and gradient.
+    This is how the papers state the method, and the reference with which the fast step is
+    compared. It gives the same loss and gradient.
 
     Parameters
     ----------
@@ -202,7 +208,7 @@ def naive(matching: Matching, images: Tensor, rule: Rule, step: int) -> tuple[fl
     rule : Rule
         One of `fddkit.rules.rules.RULES`.
     step : int
-        Names the step's batch, network and augmentation.
+        Number of the step; determines its batch, network and augmentation.
 
     Returns
     -------
@@ -212,29 +218,29 @@ def naive(matching: Matching, images: Tensor, rule: Rule, step: int) -> tuple[fl
     """
     m = matching
     net, whole, draws = m.warm(images, step), m.batch(step), m.draws(step)
-    own = images.detach().requires_grad_()
+    x = images.detach().requires_grad_()
     goals, synthetic, rows = [], [], []
     for y in range(m.train.n_classes):
         batch = whole.part(slice(y, y + 1))
-        # a linear rule, too, goes through the groups: their statistics, then the weighted sum
+        # a linear rule also goes through the groups: their statistics, then the weighted sum
         asked, sums = segments(rule, batch), 0.0
         for a in batch.cell.unique().tolist():
             mine = batch.cell == a
             labels = y + torch.zeros_like(batch.cell[mine])
-            one = m.real(batch.index[mine], labels, draws)
+            real = m.real(batch.index[mine], labels, draws)
             alone = Segments(torch.zeros_like(labels), asked.weight[mine], 1)
-            found = m.statistic(net, one, labels.to(m.device), alone)
+            found = m.statistic(net, real, labels.to(m.device), alone)
             place = torch.zeros(asked.n, 1, dtype=found.sums.dtype, device=m.device)
             place[int(asked.segment[mine][0])] = 1
             sums = sums + place * found.sums
             rows.append(found.rows)
         goals.append(targets(rule, sums, batch, m.settings.normalise == "groups"))
-        seen, labels = m.show(own[y * m.ipc : (y + 1) * m.ipc], y, draws, step)
+        seen, labels = m.show(x[y * m.ipc : (y + 1) * m.ipc], y, draws, step)
         synthetic.append(m.synthetic(net, seen, labels.to(m.device), 1))
     goal = Targets(*map(torch.cat, zip(*goals, strict=True)))
     together = tuple(map(torch.cat, zip(*rows, strict=True)))
     loss = m.loss(net, goal, torch.cat(synthetic), together)
-    return loss.item(), torch.autograd.grad(loss, own)[0]
+    return loss.item(), torch.autograd.grad(loss, x)[0]
 
 
 def random_set(groups: int, side: int = 32) -> GroupedDataset:
@@ -243,9 +249,9 @@ def random_set(groups: int, side: int = 32) -> GroupedDataset:
     Parameters
     ----------
     groups : int
-        Groups of each class.
+        Number of groups in each class.
     side : int
-        In pixels.
+        Side of the images, in pixels.
 
     Returns
     -------
@@ -267,16 +273,16 @@ def _wait(device: torch.device) -> None:
 
 
 def _peak(step: Callable[[], object], device: torch.device) -> float:
-    """Return the most MiB that tensors held at once during a step, beyond those before it."""
-    step()  # what is built once and kept
+    """Return the peak memory of tensors during a step, in MiB, beyond that before it."""
+    step()  # builds what is built once and kept
     gc.collect()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         step()
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
-    # torch counts no peak on the CPU, but its profiler sees every allocation and release
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch 2.13's prints a line at every start
+    # torch records no peak on the CPU, but its profiler sees every allocation and release
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # in torch 2.13 it prints a line at every start
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as profile:
@@ -290,5 +296,5 @@ def _peak(step: Callable[[], object], device: torch.device) -> float:
 
 
 def as_json(rows: Sequence[Row]) -> list[dict]:
-    """Return the rows ready for JSON."""
+    """Return the rows as JSON-able dictionaries."""
     return [asdict(row) for row in rows]

@@ -1,9 +1,9 @@
-"""How well a synthetic set covers each group of the real images, as numbers.
+"""How well a synthetic set covers each group of the real images, in numbers.
 
-Two caveats hold for all of them. They live in one network's features: compare sets under the same
-`fddkit.analysis.features.Features` only. And neighbours lie closer where there are more images:
-give every cell as many (``per_cell`` of `fddkit.analysis.features.extract`) where groups are
-compared with each other.
+Two caveats apply to all of them. They refer to the features of one network: compare sets only under
+the same `fddkit.analysis.features.Features`. And neighbours are closer where there are more images:
+to compare groups with each other, use equally many images of each cell (``per_cell`` of
+`fddkit.analysis.features.extract`).
 """
 
 import math
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
 class Coverage:
     """How a synthetic set covers the real images of each class and group.
 
-    Numbers of a class with C classes and A groups are float64; NaN where there is no image to
-    measure, or too few.
+    With C classes and A groups; all numbers are float64, NaN where there are no images to measure,
+    or too few.
 
     Attributes
     ----------
     real, synthetic : str
         Names of the two sets.
     k : int
-        Neighbours.
+        Number of neighbours.
     radius, bandwidth : ndarray
-        [C], of ``within``, and of the kernel of ``mmd``; distances between features.
+        [C], the radius of ``within`` and the bandwidth of ``mmd``; distances between features.
     n_real, n_synthetic : ndarray
-        int64 [C, A] and [C], the images measured.
+        int64 [C, A] and [C], the numbers of images.
     within : ndarray
         [C, A], percent of the group's real images with a synthetic image within ``radius``.
     coverage, expected : ndarray
         [C, A], percent of the group's real images with a synthetic image nearer than the k-th
-        nearest image of their group; and what that is on average for as many synthetic images
-        that are real ones of the group (Naeem et al. 2020, Lemma 2). It falls with the number of
-        real images, so only the difference can be compared between groups.
+        nearest image of their group; and its average if the synthetic images were as many real
+        images of the group (Naeem et al. 2020, Lemma 2). The latter falls with the number of real
+        images, so only the difference can be compared between groups.
     density : ndarray
-        [C, A], in how many of the group's neighbourhoods a synthetic image of the class lies, over
-        k: 1 on average where they are all real ones of the group, and 1 / A in each group where
-        they are shared out among A groups that lie apart.
+        [C, A], number of the group's neighbourhoods that a synthetic image of the class lies in,
+        divided by k: on average 1 if all are real images of the group, and 1 / A in each group if
+        they are divided evenly among A groups that lie apart.
     distance : ndarray
         [C, A], mean distance of the group's real images to the nearest synthetic one.
     mmd : ndarray
@@ -78,12 +78,12 @@ class Coverage:
     group_names: tuple[str, ...]
 
     def table(self) -> "pd.DataFrame":
-        """Return the numbers of each class and group.
+        """Return the numbers of each class and group as a table.
 
         Returns
         -------
         pandas.DataFrame
-            A row a cell: ``class``, ``group``, ``real`` and ``synthetic`` (images), ``within``,
+            One row per cell: ``class``, ``group``, ``real`` and ``synthetic`` (images), ``within``,
             ``coverage``, ``expected`` (percent), ``density``, ``distance`` and ``mmd``.
         """
         import pandas as pd
@@ -102,7 +102,7 @@ class Coverage:
 
 
 def by_size(named: Mapping[str, Coverage], counts: Tensor) -> "pd.DataFrame":
-    """Return how majorities and minorities are covered, on average over cells.
+    """Return how well majorities and minorities are covered, on average over cells.
 
     Parameters
     ----------
@@ -116,15 +116,15 @@ def by_size(named: Mapping[str, Coverage], counts: Tensor) -> "pd.DataFrame":
     -------
     pandas.DataFrame
         Rows (title, ``majority`` | ``minority``); columns ``real`` (images of a cell),
-        ``within``, ``above`` (coverage minus what as many real images would have), ``distance``
-        and ``mmd``. The density is left out: it depends on how many images a cell has.
+        ``within``, ``above`` (``coverage`` minus ``expected``), ``distance`` and ``mmd``. The
+        density is left out, because it depends on the number of images of a cell.
     """
     import pandas as pd
 
     largest = (counts == counts.amax(1, keepdim=True)).flatten().cpu().numpy()
     tables = []
-    for title, one in named.items():
-        table = one.table()
+    for title, covered in named.items():
+        table = covered.table()
         table["above"] = table.coverage - table.expected
         table["set"] = title
         table["group is"] = np.where(largest, "majority", "minority")
@@ -143,52 +143,52 @@ def coverage(
 ) -> Coverage:
     """Measure how the synthetic images of each class cover the real ones of each group.
 
-    Everything is computed within a class, in float64, of Euclidean distances. Since the features
-    of one image in two batches differ by rounding, a distance below a millionth of the features'
-    own size counts as none, and distances that differ by a millionth as equal.
+    Everything is computed within a class, in float64, from Euclidean distances. Since the features
+    of an image in two batches differ by rounding, a distance below a millionth of the features'
+    size counts as zero, and distances that differ by a millionth as equal.
 
     ``coverage`` and ``density`` are those of Naeem et al. 2020 (section 3) between the group's
-    real images X and the class's synthetic images Y, with balls around the real images that reach
-    to the k-th nearest of their group, themselves not counted, and without their border, as in the
-    official code (prdc)::
+    real images X and the class's synthetic images Y. The balls around the real images reach to the
+    k-th nearest other image of their group and do not include their border, as in the official
+    code (prdc)::
 
         density  = 1 / (k |Y|) sum_j sum_i [Y_j in B(X_i, NND_k(X_i))]
         coverage = 1 / |X| sum_i [some Y_j in B(X_i, NND_k(X_i))]
 
-    Where a group has no more than k images, k is one less than it has.
+    For a group of at most k images, k is one less than their number.
 
     ``mmd`` (Gretton et al. 2012, Lemma 6) is ``E k(x, x') - 2 E k(x, y) + E k(y, y')`` with
     ``k(a, b) = exp(-|a - b|^2 / (2 bandwidth^2))``. Its first mean is over pairs of different real
-    images, which makes it unbiased in them: the biased one is larger in small groups, just those
-    that are asked about. The last is over all pairs, equal ones too, for the synthetic set is no
-    sample of anything: it is compared as it is, also where it has one image. So the value may be
-    slightly negative, by about 1 / n where the synthetic images are the n of the group.
+    images, which makes it unbiased in them: the biased one is larger in small groups, which are
+    those of interest. The last is over all pairs, including equal ones, because the synthetic set
+    is not a sample of anything: it is compared as it is, even if it has a single image. So the
+    value may be slightly negative, by about 1 / n if the synthetic images are the n of the group.
 
     Parameters
     ----------
     features : Features
-        Of both sets.
+        Features of both sets.
     real : str
-        Name of a real set, whose groups are asked about.
+        Name of a real set, whose groups should be covered.
     synthetic : str
         Name of the set that should cover them: a distilled set, or a real one to compare with.
     k : int
-        Neighbours.
+        Number of neighbours.
     radius : float, optional
-        Of ``within``, the same for all classes; by default that of each class is the median, over
-        its real images, of the distance to the k-th nearest other real image of the class. Where
-        most of these are of one group, it is that group's, and too small for the others: have as
-        many images of each cell measured (a balanced test set, or ``per_cell``).
+        Radius of ``within``, the same for all classes; by default it is, for each class, the
+        median over its real images of the distance to the k-th nearest other real image of the
+        class. If most of these belong to one group, it is that group's, and too small for the
+        others: use equally many images of each cell (a balanced test set, or ``per_cell``).
     seed : int
-        Of the images whose pairs give the bandwidth: the median distance of different real images
-        of the class (median heuristic), of at most 1000 of them.
+        Draws the images whose pairs give the bandwidth: the median distance between different
+        real images of the class (median heuristic), of which at most 1000 are used.
 
     Returns
     -------
     Coverage
-        A group without an image in a class is NaN. So is one with a single image where that has no
-        neighbour (``coverage``, ``density``, ``mmd``). A class without synthetic images is not
-        covered, 0; its ``density``, ``distance`` and ``mmd`` are NaN.
+        A group without images in a class is NaN; so is a group with a single image where a
+        neighbour is needed (``coverage``, ``density``, ``mmd``). A class without synthetic images
+        has coverage 0; its ``density``, ``distance`` and ``mmd`` are NaN.
 
     Raises
     ------
@@ -197,20 +197,46 @@ def coverage(
 
     Notes
     -----
-    Memory: beside one class's features in float64, blocks of 8 MiB of distances, at most six at a
-    time; time: the square of the real images of each class.
+    Memory: besides the features of one class in float64, at most six blocks of distances of 8 MiB;
+    time: quadratic in the number of real images of each class.
+
+    References
+    ----------
+    Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models"; Gretton et
+    al. 2012, "A Kernel Two-Sample Test".
+
+    Examples
+    --------
+    Real images of one class on a line, group 0 on the left, group 1 on the right; the synthetic
+    image lies in group 0:
+
+    >>> import torch
+    >>> import fddkit as fdd
+    >>> from fddkit.analysis.features import Features
+    >>> features = Features(
+    ...     points=torch.tensor([[0.0], [1.0], [2.0], [10.0], [11.0], [12.0], [1.2]]),
+    ...     target=torch.zeros(7, dtype=torch.int64),
+    ...     group=torch.tensor([0, 0, 0, 1, 1, 1, -1]),
+    ...     source=torch.tensor([0, 0, 0, 0, 0, 0, 1]),
+    ...     sources=("real", "made"),
+    ...     target_names=("digit",),
+    ...     group_names=("left", "right"),
+    ... )
+    >>> covered = fdd.coverage.coverage(features, "real", "made", k=1)
+    >>> covered.coverage.round(1), covered.distance.round(1)
+    (array([[66.7,  0. ]]), array([[0.7, 9.8]]))
     """
     whole("k", k)
     if radius is not None and not 0 <= radius < math.inf:
-        raise FddkitError(f"radius={radius!r} is no distance; give 0 or more, or None")
-    own, made = features.rows(real, grouped=True), features.rows(synthetic)
+        raise FddkitError(f"radius={radius!r} is not a distance; give 0 or more, or None")
+    actual, made = features.rows(real, grouped=True), features.rows(synthetic)
     classes, groups = len(features.target_names), len(features.group_names)
-    found = []
+    measured = []
     for y in range(classes):
-        rows = own[features.target[own] == y]
+        rows = actual[features.target[actual] == y]
         x, s = (features.points[i].double() for i in (rows, made[features.target[made] == y]))
         rng = generator(seed, "bandwidth", y)
-        found.append(measure(x, features.group[rows], s, groups, k, radius, rng))
-    columns = {name: torch.stack([one[name] for one in found]).numpy() for name in found[0]}
+        measured.append(measure(x, features.group[rows], s, groups, k, radius, rng))
+    columns = {name: torch.stack([m[name] for m in measured]).numpy() for name in measured[0]}
     names = {"target_names": features.target_names, "group_names": features.group_names}
     return Coverage(real=real, synthetic=synthetic, k=k, **columns, **names)

@@ -1,4 +1,4 @@
-"""Features of real, distilled and test images under one network, and their projections."""
+"""Features of real, distilled and test images under one network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,16 +22,16 @@ _BLOCK = 4096  # images normalised at a time: bounds memory, costs nothing
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What one network makes of the images of several sets.
+    """The features of the images of several sets under one network.
 
     Attributes
     ----------
     points : Tensor
         float32 [N, D] on the CPU, the flattened last feature map of each image.
     target, group : Tensor
-        int64 [N]; the group is -1 for distilled images, which belong to none.
+        int64 [N]; the group is -1 for distilled images, which have none.
     source : Tensor
-        int64 [N], which of `sources` each image is from.
+        int64 [N], the index in `sources` of the set of each image.
     sources : tuple of str
         Names of the sets.
     target_names, group_names : tuple of str
@@ -50,14 +50,14 @@ class Features:
         return len(self.points)
 
     def rows(self, name: str, grouped: bool = False) -> Tensor:
-        """Return which rows are of one set.
+        """Return the rows of one set.
 
         Parameters
         ----------
         name : str
             One of `sources`.
         grouped : bool
-            Refuse a set whose images have no group.
+            Raise an error if the images have no group.
 
         Returns
         -------
@@ -92,10 +92,10 @@ def extract(
 ) -> Features:
     """Pass the images of several sets through one network and keep its last feature map.
 
-    All images are seen in the units (normalisation and, for MTT, whitening) of the first distilled
-    set among them, as its own networks see them in `fddkit.evaluation.evaluate`; without one, in
-    those of ``trained_on``, or else of the first set. Distilled images in other units are
-    converted. A distilled image that holds several (IDC) counts as the images it decodes to.
+    All images are presented in the units (normalisation and, for MTT, whitening) of the first
+    distilled set among them, as in `fddkit.evaluation.evaluate`; if there is none, in those of
+    ``trained_on``, or else of the first set. Distilled images in other units are converted. A
+    distilled image that holds several (IDC) counts as the images that it decodes to.
 
     Parameters
     ----------
@@ -104,45 +104,63 @@ def extract(
     network : str
         Architecture, see `fddkit.training.architectures.NETWORKS`.
     trained_on : GroupedDataset or DistilledSet, optional
-        What the network is trained on, from the same initial weights; left out, it stays random,
+        What the network is trained on, from the same initial weights; by default it stays random,
         as in distribution matching.
     seed : int
-        Of weights, training and the choice of real images.
+        Seed of weights, training and the choice of real images.
     per_cell : int or None
-        At most so many images of each class and group of a real set, drawn at random; None takes
-        all. Groups then weigh (more) alike, whatever the bias. Distilled sets go in whole.
+        Maximum number of images of each class and group of a real set, drawn at random, so that
+        groups have similar weight whatever the bias; None takes all. Distilled sets are always
+        used as a whole.
     width, depth : int
-        Of the ConvNet; other architectures have their own.
+        Width and depth of the ConvNet; other architectures have their own.
     preset : {"smoke", "quick", "paper"}
-        Of the training, see `fddkit.training.fit`.
+        Preset of the training, see `fddkit.training.fit`.
     device : torch.device or str, optional
-        By default a GPU where there is one.
+        By default a GPU if there is one.
     progress : bool
-        Show a bar while the network is trained.
+        Show a progress bar while the network is trained.
     **overrides
         Fields of `fddkit.training.fit.Recipe`, e.g. ``epochs=100``.
 
     Returns
     -------
     Features
-        Set after set, real images in the order of their set.
+        In the order of the sets; real images in the order of their set.
 
     Raises
     ------
     FddkitError
-        For an unknown name, sets that do not fit each other or hold no image, a value out of
-        range, a training that diverges, or features that are not finite.
+        For an unknown name, sets that do not match each other or hold no image, a value out of
+        range, training that diverges, or features that are not finite.
+
+    See Also
+    --------
+    fddkit.analysis.coverage.coverage : How well one set covers another.
+    fddkit.analysis.probes.probe : How well groups can be told apart.
+    fddkit.analysis.projections.project : Features in the plane.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, test = fdd.load("digits")
+    >>> s = fdd.distill(train, "random", ipc=2, progress=False)
+    >>> found = fdd.features.extract({"test": test, "random": s}, per_cell=3, width=8)
+    >>> found.points.shape, found.sources
+    (torch.Size([320, 32]), ('test', 'random'))
+    >>> len(found.rows("test")), len(found.rows("random"))
+    (300, 20)
     """
     first = _check(sets, trained_on, per_cell, overrides)
     device = choose_device(device)
     distilled = [data for data in sets.values() if isinstance(data, DistilledSet)]
     units = (distilled or [trained_on or first])[0].units
-    own = derive(seed, "features", network)
+    net_seed = derive(seed, "features", network)
     chosen = recipe(preset, width=width, depth=depth, **overrides)
     size = own_size(network, width, depth)
     shape = tuple(first.images.shape[1:])
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        net = build(network, shape, len(first.target_names), own, *size).to(device)
+        net = build(network, shape, len(first.target_names), net_seed, *size).to(device)
         if trained_on is not None:
             images, target, group = trained_on.seen()
             chosen = chosen.fitted(len(images))
@@ -151,8 +169,8 @@ def extract(
             epochs = chosen.epochs + (chosen.schedule == "half")
             images, target, group = (x.to(device) for x in (images, target, group))
             with tqdm(total=epochs, unit="epoch", desc=network, disable=not progress) as bar:
-                fit(net, images, target, chosen, own, units.normalise, bar.update, group)
-        parts = [_one(name, data, net, units, per_cell, seed) for name, data in sets.items()]
+                fit(net, images, target, chosen, net_seed, units.normalise, bar.update, group)
+        parts = [_embedded(name, data, net, units, per_cell, seed) for name, data in sets.items()]
     sizes = torch.tensor([len(points) for points, _, _ in parts])
     points, target, group = (torch.cat(columns) for columns in zip(*parts, strict=True))
     real = [data for data in sets.values() if isinstance(data, GroupedDataset)]
@@ -167,7 +185,7 @@ def extract(
     )
 
 
-def _one(
+def _embedded(
     name: str,
     data: GroupedDataset | DistilledSet,
     net: Network,
@@ -181,12 +199,12 @@ def _one(
         target = target.cpu()
         group = torch.full_like(target, -1)
     else:
-        # the stream is not named by the set: under another name it keeps its images
+        # the stream does not depend on the set's name: under another name the draw is the same
         index = _choose(data, per_cell, generator(seed, "feature images"))
         images = data.images[index.to(data.images.device)]
         target, group = data.target.cpu()[index], data.group.cpu()[index]
-    own, device = data.units, next(net.parameters()).device
-    blocks = (own.convert(part.to(device), units) for part in images.split(_BLOCK))
+    device = next(net.parameters()).device
+    blocks = (data.units.convert(part.to(device), units) for part in images.split(_BLOCK))
     points = torch.cat([embed(net, block).cpu() for block in blocks]).float()
     if not points.isfinite().all():
         raise FddkitError(f"the features of {name!r} are not finite; look at its images")
@@ -194,7 +212,7 @@ def _one(
 
 
 def _choose(data: GroupedDataset, per_cell: int | None, rng: torch.Generator) -> Tensor:
-    """Draw at most so many images of each class and group: int64 on the CPU, ascending."""
+    """Draw up to ``per_cell`` images of each class and group: int64 on the CPU, ascending."""
     if per_cell is None:
         return torch.arange(len(data))
     cell = data.target.cpu() * data.n_groups + data.group.cpu()
@@ -211,9 +229,9 @@ def _check(
     per_cell: int | None,
     overrides: Mapping[str, object],
 ) -> GroupedDataset | DistilledSet:
-    """Refuse what does not fit together; return the first set."""
+    """Check that the sets match each other; return the first."""
     if not sets:
-        raise FddkitError("there is no set to take features of; name at least one")
+        raise FddkitError("there is no set to extract features from; name at least one")
     first = next(iter(sets.values()))
     real = [data for data in sets.values() if isinstance(data, GroupedDataset)]
     named = [(name, data, GroupedDataset | DistilledSet) for name, data in sets.items()]
@@ -225,18 +243,18 @@ def _check(
                 f"{name!r} is a {type(data).__name__}; give a GroupedDataset or a DistilledSet"
             )
         if not len(data):
-            raise FddkitError(f"{name!r} holds no image; give a set that has some")
+            raise FddkitError(f"{name!r} holds no image; give a set with images")
         differs = None
         if data.images.shape[1:] != first.images.shape[1:]:
             differs = "shape of images"
         elif tuple(data.target_names) != tuple(first.target_names):
             differs = "classes"
-        # of a distilled set, and for training, the groups do not matter
+        # the groups of a distilled set, or for training, do not matter
         elif data in real and tuple(data.group_names) != tuple(real[0].group_names):
             differs = "groups"
         if differs:
             raise FddkitError(
-                f"{name!r} has not the {differs} of the sets before it; "
+                f"{name!r} does not have the {differs} of the preceding sets; "
                 "give sets of the same data set"
             )
     if per_cell is not None and not is_whole(per_cell):

@@ -1,6 +1,6 @@
-"""How the synthetic images of one class lie among the real ones of each group, in float64.
+"""Where the synthetic images of one class lie among the real ones of each group, in float64.
 
-`fddkit.analysis.coverage` says what the numbers mean. Memory: blocks of 8 MiB of distances.
+`fddkit.analysis.coverage` explains the numbers. Memory: blocks of distances of 8 MiB.
 """
 
 import math
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 _HELD = 2**20  # distances at a time: 8 MiB of float64, whatever the sets' sizes
-_ROUNDING = 1e-6  # relative; distances below it, or differing by it, are none and equal
+_ROUNDING = 1e-6  # relative; distances below it are zero, and distances that differ by it are equal
 _PAIRED = 1000  # images of a class whose pairs give the bandwidth
 
 
@@ -24,7 +24,7 @@ def measure(
     radius: float | None,
     rng: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Return the numbers of one class.
+    """Compute the numbers of one class.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ def measure(
     s : Tensor
         float64 [M, D], the synthetic images.
     groups : int
-        Groups.
+        Number of groups.
     k : int
-        Neighbours.
+        Number of neighbours.
     radius : float or None
-        Of ``within``; None is the median distance to the k-th nearest real image.
+        Radius of ``within``; None: the median distance to the k-th nearest real image.
     rng : torch.Generator
         Draws the images whose pairs give the bandwidth.
 
@@ -51,7 +51,7 @@ def measure(
     n, m, sizes = len(x), len(s), group.bincount(minlength=groups)
     bandwidth = _bandwidth(x, rng)
     near, ball, alike = (torch.full((n,), torch.nan, dtype=torch.float64) for _ in range(3))
-    reach = (sizes[group] - 1).clamp(max=k)  # neighbours in the group, 0 where it is alone
+    reach = (sizes[group] - 1).clamp(max=k)  # neighbours in the group, 0 if the image is alone
     for rows, square in _squares(x, x):
         index = torch.arange(n)[rows]
         square[torch.arange(len(index)), index] = math.inf  # no image is its own neighbour
@@ -62,7 +62,7 @@ def measure(
         ball[rows] = nearest.gather(1, (reach[rows, None] - 1).clamp(min=0))[:, 0]
         alike[rows] = others.div_(-2 * bandwidth**2).exp_().sum(1)
     inside, across, reached = (torch.full((n,), v, dtype=torch.float64) for v in (0, 0, math.inf))
-    # squared; what lies on the border is out, and rounding must not bring it in
+    # squared; the border is excluded, and rounding must not include it
     inner = ball * (1 - _ROUNDING) ** 2
     for rows, square in _squares(x, s):
         if m:
@@ -72,9 +72,9 @@ def measure(
     among = sum(part.div_(-2 * bandwidth**2).exp_().sum() for _, part in _squares(s, s))
     if radius is None:
         radius = float(np.median(near)) if n > 1 else math.nan
-    lonely = reach == 0  # has no neighbour in its group
+    lonely = reach == 0  # no neighbour in the group
 
-    def mean(values: Tensor) -> Tensor:  # of each group; none is 0 / 0
+    def mean(values: Tensor) -> Tensor:  # of each group; 0 / 0 for an empty one
         return torch.zeros(groups, dtype=torch.float64).index_add_(0, group, values) / sizes
 
     covered = (inside > 0).double().masked_fill(lonely, torch.nan)
@@ -107,7 +107,7 @@ def _expected(sizes: Tensor, m: int, k: int) -> Tensor:
 
 
 def _bandwidth(x: Tensor, rng: torch.Generator) -> float:
-    """Return the median distance of different images, NaN where there is none above zero."""
+    """Return the median distance between different images, NaN if it would be zero."""
     x = x[torch.randperm(len(x), generator=rng)[:_PAIRED].sort().values]
     if len(x) < 2:
         return math.nan
@@ -117,7 +117,7 @@ def _bandwidth(x: Tensor, rng: torch.Generator) -> float:
 
 
 def _squares(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield squared distances of some rows of a to all of b, block by block, to be written to."""
+    """Yield squared distances from blocks of rows of a to all of b; they may be modified."""
     squares = b.square().sum(1)
     step = max(1, _HELD // max(1, len(b)))
     for start in range(0, len(a), step):

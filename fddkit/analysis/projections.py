@@ -1,4 +1,4 @@
-"""Features laid out in the plane: PCA, t-SNE and UMAP, fitted once and found again."""
+"""Features projected to the plane: PCA, t-SNE and UMAP, computed once and cached."""
 
 import os
 import warnings
@@ -18,7 +18,7 @@ from .features import Features
 PROJECTION = Kind(
     "projection",
     "a projection",
-    "remove it, and it is made anew",
+    "remove it, and it will be computed again",
     {"points": Array(("float32",), ("images", 2))},
     {"identity": dict},
 )
@@ -29,7 +29,7 @@ METHODS = {
     "tsne": ("scikit-learn",),
     "umap": ("umap-learn", "pynndescent", "numba"),
 }
-_LEAST = 5  # points that have neighbourhoods to speak of
+_LEAST = 5  # points that have meaningful neighbourhoods
 
 
 def project(
@@ -38,20 +38,20 @@ def project(
     seed: int = 0,
     cache: str | os.PathLike | None = None,
 ) -> np.ndarray:
-    """Lay features out in the plane; what was laid out before is found again.
+    """Project features to the plane; earlier results are loaded from the cache.
 
     Parameters
     ----------
     features : Features
-        Of N images.
+        Features of N images.
     method : {"pca", "tsne", "umap"}
-        ``pca``: the two directions of largest variance; zero where there is none. ``tsne``: of
-        perplexity 30, a third of the points where they are few (van der Maaten and Hinton 2008).
-        ``umap``: of 15 neighbours, or all the others (McInnes et al. 2018). Distances between
-        clusters, and their sizes, mean little in the last two: see `fddkit.analysis.coverage` for
-        numbers.
+        ``pca``: the two directions of largest variance; zero if there is none. ``tsne``: with
+        perplexity 30, or a third of the number of points if they are few (van der Maaten and
+        Hinton 2008). ``umap``: with 15 neighbours, or all others if they are fewer (McInnes et al.
+        2018). In the last two, distances between clusters, and their sizes, mean little: see
+        `fddkit.analysis.coverage` for numbers.
     seed : int
-        Of what is random in t-SNE and UMAP; the same call gives the same points.
+        Seed of t-SNE and UMAP; the same call gives the same points.
     cache : path-like, optional
         Folder of the points, see `fddkit.core.cache`.
 
@@ -63,14 +63,27 @@ def project(
     Raises
     ------
     FddkitError
-        For an unknown method, one whose package is missing, or fewer than 5 images for t-SNE and
-        UMAP.
+        For an unknown method, a method whose package is missing, or fewer than 5 images for t-SNE
+        and UMAP.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import fddkit as fdd
+    >>> _, test = fdd.load("digits")
+    >>> features = fdd.features.extract({"test": test}, per_cell=1, width=8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     points = fdd.projections.project(features, "pca", cache=folder)
+    >>> points.shape
+    (100, 2)
     """
     if method not in METHODS:
         raise unknown("projection", method, METHODS)
     n = len(features)
     if n < (1 if method == "pca" else _LEAST):
-        raise FddkitError(f"{method} lays out {_LEAST} images or more, not {n}; take pca or more")
+        raise FddkitError(
+            f"{method} needs at least {_LEAST} images, not {n}; give more images, or use pca"
+        )
     points = features.points.contiguous().numpy()
     try:
         used = {name: metadata.version(name) for name in METHODS[method]}
@@ -79,7 +92,7 @@ def project(
             f"{method} needs {error.name}, which is not installed; run `pip install {error.name}`"
         ) from error
     settings = _settings(method, *points.shape)
-    # numpy's seeds are of 32 bits
+    # numpy's seeds have 32 bits
     settings["random_state"] = derive(seed, "projection", method) % 2**32
     given = {
         "points": digest(str(points.shape), points.data),
@@ -100,7 +113,7 @@ def project(
 
 
 def _settings(method: str, n: int, d: int) -> dict[str, object]:
-    """Return what a method takes for a table of n points in d dimensions."""
+    """Return the parameters of a method for n points in d dimensions."""
     if method == "pca":
         return {"n_components": min(2, n, d)}
     if method == "tsne":
@@ -110,9 +123,9 @@ def _settings(method: str, n: int, d: int) -> dict[str, object]:
 
 
 def _fit(method: str, points: np.ndarray, settings: dict[str, object]) -> np.ndarray:
-    """Return the points in the plane, or on a line where they span no plane."""
+    """Return the points in the plane, or on a line if they do not span a plane."""
     with warnings.catch_warnings():
-        # of TensorFlow, threads, graphs in several pieces, no variance: nothing a user can mend
+        # about TensorFlow, threads, disconnected graphs, no variance: nothing a user can change
         warnings.simplefilter("ignore")
         if method == "pca":
             from sklearn.decomposition import PCA as Method

@@ -1,6 +1,6 @@
-"""The command line: what may be typed, what each command does, and what is said of trouble.
+"""The command line: its options, what each command does, and how errors are reported.
 
-Words come in; an exit status comes out.
+Arguments come in; an exit status comes out.
 """
 
 from .program import main

@@ -1,4 +1,4 @@
-"""The command about the data: ``datasets``."""
+"""The command for the data: ``datasets``."""
 
 from argparse import Namespace
 
@@ -18,21 +18,21 @@ def add(commands: options.Commands) -> None:
     Parameters
     ----------
     commands : Commands
-        Take it.
+        Where it is added.
     """
     does = "list the data sets, or download one"
     one = options.add_command(commands, "datasets", does, datasets, _EXAMPLES)
-    one.add_argument("--download", metavar="NAME", help="download what this data set needs")
+    one.add_argument("--download", metavar="NAME", help="download the files of this data set")
     options.add_root(one)
 
 
 def datasets(given: Namespace) -> int:
-    """List the catalogue and what is on disk, or download a data set.
+    """List the data sets and which are on disk, or download one.
 
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------
@@ -61,5 +61,5 @@ def datasets(given: Namespace) -> int:
             )
         )
     print(table(rows))
-    print(f"\nfddkit datasets --download NAME --root {given.root} gets what is missing")
+    print(f"\nfddkit datasets --download NAME --root {given.root} downloads a missing one")
     return 0

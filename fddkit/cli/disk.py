@@ -1,4 +1,4 @@
-"""The commands about what lies on the disk: ``report`` on all runs, and ``check`` of it all."""
+"""The commands for what is on disk: ``report`` on all runs, and ``check`` of all files."""
 
 import sys
 from argparse import Namespace
@@ -17,8 +17,8 @@ examples:
   fddkit check reports
   fddkit check --yes
 
-Every file is read and compared with the sha256 that it carries. What killed processes
-have left is removed if you agree. Exit status 1: something is damaged, or rests on what is.
+Every file is read and compared with the sha256 that it carries. Files that killed processes
+left behind are removed if you agree. Exit status 1: a file is damaged, or rests on one that is.
 """
 
 
@@ -28,9 +28,9 @@ def add(commands: options.Commands) -> None:
     Parameters
     ----------
     commands : Commands
-        Take them.
+        Where they are added.
     """
-    does = "make reports/index.html of every run"
+    does = "write reports/index.html, a page of every run"
     one = options.add_command(commands, "report", does, report, _REPORT)
     options.add_reports(one)
 
@@ -38,20 +38,20 @@ def add(commands: options.Commands) -> None:
     one = options.add_command(commands, "check", does, check, _CHECK)
     one.add_argument("folder", nargs="?", default=".", metavar="FOLDER", help="(default: here)")
     one.add_argument(
-        "--cache", metavar="FOLDER", help="where experts and encoders lie (default: ~/.cache)"
+        "--cache", metavar="FOLDER", help="where experts and encoders are kept (default: ~/.cache)"
     )
     one.add_argument(
-        "--yes", action="store_true", help="remove what killed processes have left, unasked"
+        "--yes", action="store_true", help="remove leftovers of killed processes without asking"
     )
 
 
 def report(given: Namespace) -> int:
-    """Make the page of every run.
+    """Write the page of every run.
 
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------
@@ -66,12 +66,12 @@ def report(given: Namespace) -> int:
 
 
 def check(given: Namespace) -> int:
-    """Verify every file of ours in a folder, and remove what was left behind if that is agreed to.
+    """Verify every fddkit file in a folder, and remove leftovers if the user agrees.
 
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------

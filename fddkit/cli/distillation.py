@@ -1,4 +1,4 @@
-"""The commands that make a distilled set: ``distill``, and ``import`` of another code's."""
+"""The commands that make a distilled set: ``distill``, and ``import`` from other code."""
 
 import sys
 import textwrap
@@ -20,14 +20,14 @@ examples:
   fddkit distill --dataset cmnist-fg --br 0.95 --ipc 50 --preset paper \\
       --set iterations=2000 --out s.safetensors
 
-An interrupted distillation goes on where it was when the same command is given again.
+An interrupted distillation resumes when the same command is given again.
 """
 _IMPORT = """\
 examples:
   fddkit import res_DM_CIFAR10S_ConvNet_10ipc.pt --dataset cifar10-s --out dm.safetensors
   fddkit import images_best.pt --dataset cifar10-s --method mtt --zca --lr 0.02 --out s.safetensors
 
-The formats of the official DC, DSA, DM, CAFE, FairDD, MTT, IDC and DREAM codes are known, and
+The formats of the official DC, DSA, DM, CAFE, FairDD, MTT, IDC and DREAM code are known, and
 nothing in such a file is executed. Afterwards: fddkit evaluate dm.safetensors
 """
 
@@ -38,7 +38,7 @@ def add(commands: options.Commands) -> None:
     Parameters
     ----------
     commands : Commands
-        Take them.
+        Where they are added.
     """
     does = "distil a data set into a few images per class"
     one = options.add_command(commands, "distill", does, distill, _DISTILL + _names())
@@ -51,10 +51,12 @@ def add(commands: options.Commands) -> None:
         one, "iterations, batch, lr, sampling, init, augment, network, width and more, see below"
     )
     one.add_argument(
-        "--cache", metavar="FOLDER", help="what runs share, such as experts (default: ~/.cache)"
+        "--cache",
+        metavar="FOLDER",
+        help="for files that runs share, e.g. experts (default: ~/.cache)",
     )
     one.add_argument(
-        "--compile", action="store_true", help="compile the networks where that can be had"
+        "--compile", action="store_true", help="compile the networks, if this machine can"
     )
     one.add_argument("--graph", action="store_true", help="also capture them as CUDA graphs")
     options.add_out(one, "another set")
@@ -64,15 +66,15 @@ def add(commands: options.Commands) -> None:
     one = options.add_command(commands, "import", does, import_, _IMPORT)
     one.add_argument("file", metavar="FILE", help="the .pt that it saved")
     options.add_data(one)
-    one.add_argument("--labels", metavar="FILE", help="labels of an MTT set (default: beside it)")
+    one.add_argument("--labels", metavar="FILE", help="labels of an MTT set (default: beside FILE)")
     one.add_argument(
-        "--experiment", type=int, default=0, help="which of several sets in it (default: 0)"
+        "--experiment", type=int, default=0, help="which of several sets in FILE (default: 0)"
     )
     one.add_argument(
-        "--factor", type=int, help="small images a side in each (default: 2 for IDC, else 1)"
+        "--factor", type=int, help="small images along a side of each (default: 2 for IDC, else 1)"
     )
     one.add_argument("--zca", action="store_true", help="the images are whitened (MTT)")
-    one.add_argument("--lr", type=float, help="the step size learnt with them (MTT)")
+    one.add_argument("--lr", type=float, help="the step size learnt with the images (MTT)")
     one.add_argument("--method", default="foreign", help="what to call it (default: foreign)")
     one.add_argument("--fairness", help="the rule it was distilled under")
     options.add_out(one, "a file")
@@ -96,7 +98,7 @@ def _names() -> str:
 
 
 def _rows(named: Mapping[str, str]) -> str:
-    """Return names and what they are, in two columns."""
+    """Return names and descriptions in two columns."""
     width = max(map(len, named)) + 4
     lines = (
         textwrap.fill(
@@ -117,7 +119,7 @@ def distill(given: Namespace) -> int:
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------
@@ -155,12 +157,12 @@ def distill(given: Namespace) -> int:
 
 
 def import_(given: Namespace) -> int:
-    """Turn a set of another method's official code into one of fddkit's.
+    """Convert a set made by another method's official code into a distilled set.
 
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------

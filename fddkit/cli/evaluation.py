@@ -21,22 +21,22 @@ def add(commands: options.Commands) -> None:
     Parameters
     ----------
     commands : Commands
-        Take it.
+        Where it is added.
     """
     does = "train networks on a distilled set and measure their fairness"
     one = options.add_command(commands, "evaluate", does, evaluate, _EXAMPLES)
-    one.add_argument("set_file", metavar="FILE", help="a .safetensors of `fddkit distill`")
+    one.add_argument("set_file", metavar="FILE", help="a .safetensors file from `fddkit distill`")
     options.add_root(one)
     one.add_argument(
         "--networks",
         default="convnet",
-        help="convnet, alexnet, vgg11, resnet18, separated by commas (default: convnet)",
+        help="convnet, alexnet, vgg11 or resnet18, separated by commas (default: convnet)",
     )
     one.add_argument("--repeats", type=int, help="networks of each kind (default: the preset's)")
     one.add_argument(
         "--protocol",
         metavar="METHOD",
-        help="whose own evaluation (default: that of the method that distilled the set)",
+        help="evaluate as this method does (default: the one that distilled the set)",
     )
     options.add_seed(one)
     options.add_work(
@@ -48,12 +48,12 @@ def add(commands: options.Commands) -> None:
 
 
 def evaluate(given: Namespace) -> int:
-    """Measure a distilled set on the test set that belongs to it.
+    """Measure a distilled set on its own test set.
 
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------

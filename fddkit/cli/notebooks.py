@@ -14,8 +14,8 @@ examples:
   fddkit run 02_distillation -p dataset=cmnist-fg -p root=data -p ipc=10
   fddkit run my/own/notebook.ipynb
 
-The parameters are what the notebook's cell tagged 'parameters' assigns. A run that is
-finished (same notebook, parameters, package and data) is not executed again.
+The parameters are those that the notebook's cell tagged 'parameters' assigns. A finished run
+(same notebook, parameters, package and data) is not executed again.
 """
 _SWEEP = """\
 examples:
@@ -33,7 +33,7 @@ def add(commands: options.Commands) -> None:
     Parameters
     ----------
     commands : Commands
-        Take them.
+        Where they are added.
     """
     does = "execute a notebook headlessly into reports/"
     one = options.add_command(commands, "run", does, run, _RUN)
@@ -42,14 +42,14 @@ def add(commands: options.Commands) -> None:
     does = "run a notebook for every combination of parameters"
     one = options.add_command(commands, "sweep", does, sweep, _SWEEP)
     _add_notebook(one, "NAME=VALUE,VALUE,...")
-    one.add_argument("--jobs", type=int, default=1, help="runs at once (default: 1)")
+    one.add_argument("--jobs", type=int, default=1, help="runs in parallel (default: 1)")
     one.add_argument(
-        "--scheduler", metavar="ADDRESS", help="a dask scheduler that takes the runs instead"
+        "--scheduler", metavar="ADDRESS", help="a dask scheduler that executes the runs instead"
     )
 
 
 def _add_notebook(one: ArgumentParser, values: str) -> None:
-    """Add what says which notebook, with which parameters, written as `values`, into where."""
+    """Add the notebook, its parameters (written as `values`) and the folder of the reports."""
     one.add_argument("notebook", help="a name such as 02_distillation, or a path")
     one.add_argument(
         "-p",
@@ -57,7 +57,7 @@ def _add_notebook(one: ArgumentParser, values: str) -> None:
         action="append",
         default=[],
         metavar=values,
-        help="set a parameter of the notebook; may be given often",
+        help="set a parameter of the notebook; may be repeated",
     )
     options.add_reports(one)
     one.add_argument("--force", action="store_true", help="execute finished runs again")
@@ -69,7 +69,7 @@ def run(given: Namespace) -> int:
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def sweep(given: Namespace) -> int:
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The options that several commands share, and what is made of what was typed there."""
+"""The options that several commands share, and how their values are read."""
 
 import argparse
 import os
@@ -20,20 +20,20 @@ def add_command(
     Parameters
     ----------
     commands : Commands
-        Those that there are.
+        Where it is added.
     name : str
-        What is typed.
+        Its name.
     does : str
         What it is for, in a few words.
     work : callable
-        Does it, with what was typed, and returns the exit status.
+        Does the work, given the parsed arguments, and returns the exit status.
     epilog : str
-        The end of its help: examples, and what else there is to know.
+        The end of its help: examples and further notes.
 
     Returns
     -------
     ArgumentParser
-        Takes the command's arguments.
+        The parser of the command's arguments.
     """
     one = commands.add_parser(
         name,
@@ -58,20 +58,20 @@ def add_dataset(one: ArgumentParser) -> None:
 
 
 def add_data(one: ArgumentParser) -> None:
-    """Add what says which training set it is, see `train`."""
+    """Add the options of the training set, see `train`."""
     add_dataset(one)
     one.add_argument("--br", type=float, help="bias ratio (default: the data set's own)")
-    one.add_argument("--gap", type=int, help="COBRA's group separation, 0 to 4, as the groups")
+    one.add_argument("--gap", type=int, help="two groups, separated by COBRA's GAP level 0 to 4")
     one.add_argument(
         "--offset", type=float, default=0.0, help="semantic-preserving offset (default: 0)"
     )
     one.add_argument(
-        "--data-seed", type=int, default=0, help="deals the images to the groups (default: 0)"
+        "--data-seed", type=int, default=0, help="seed that assigns images to groups (default: 0)"
     )
 
 
 def train(given: Namespace) -> Any:
-    """Return the training set that was asked for.
+    """Return the training set that the options describe.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def add_ipc(one: ArgumentParser) -> None:
 
 def add_seed(one: ArgumentParser) -> None:
     """Add ``--seed``."""
-    one.add_argument("--seed", type=int, default=0, help="every random choice (default: 0)")
+    one.add_argument("--seed", type=int, default=0, help="seed of all random choices (default: 0)")
 
 
 def add_preset(one: ArgumentParser) -> None:
@@ -110,9 +110,9 @@ def add_work(one: ArgumentParser, names: str) -> None:
     Parameters
     ----------
     one : ArgumentParser
-        Takes them.
+        Where they are added.
     names : str
-        Of the values that ``--set`` can change.
+        The values that ``--set`` can change.
     """
     add_preset(one)
     one.add_argument(
@@ -122,11 +122,11 @@ def add_work(one: ArgumentParser, names: str) -> None:
         metavar="NAME=VALUE",
         help=f"change one of the preset's values: {names}",
     )
-    one.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
+    one.add_argument("--device", help="cpu, cuda or cuda:1 (default: a GPU if there is one)")
 
 
 def settings(given: Namespace, presets: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ``--set`` changes.
+    """Return the values that ``--set`` changes.
 
     Parameters
     ----------
@@ -138,12 +138,12 @@ def settings(given: Namespace, presets: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Each value is of the type that the preset has.
+        Name -> value, of the type that it has in the preset.
 
     Raises
     ------
     FddkitError
-        For what is not written NAME=VALUE, or a value of another type.
+        For an option not written as NAME=VALUE, or a value of another type.
     """
     preset = presets.get(given.preset)  # an unknown one is refused where it is used
     return {
@@ -153,19 +153,19 @@ def settings(given: Namespace, presets: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
-    """Return names and values of options written NAME=VALUE.
+    """Return names and values of options written as NAME=VALUE.
 
     Parameters
     ----------
     option : str
-        As it is typed, for what is said of a mistake.
+        Name of the option, for error messages.
     texts : sequence of str
-        What followed it each time.
+        Its values.
 
     Returns
     -------
     list of tuple
-        A name and a value for each text; a name can occur several times.
+        A name and a value for each text; a name can occur more than once.
 
     Raises
     ------
@@ -192,12 +192,12 @@ def add_out(one: ArgumentParser, replaces: str) -> None:
     Parameters
     ----------
     one : ArgumentParser
-        Takes them.
+        Where they are added.
     replaces : str
         What ``--overwrite`` may replace.
     """
     one.add_argument(
-        "--out", type=_file, required=True, metavar="FILE", help="the .safetensors to write"
+        "--out", type=_file, required=True, metavar="FILE", help="the .safetensors file to write"
     )
     one.add_argument("--overwrite", action="store_true", help=f"replace {replaces} at FILE")
 
@@ -208,18 +208,18 @@ def add_json(one: ArgumentParser, what: str) -> None:
     Parameters
     ----------
     one : ArgumentParser
-        Takes them.
+        Where they are added.
     what : str
-        What is written, in a word.
+        What is written, in one word.
     """
     one.add_argument("--json", type=_file, metavar="FILE", help=f"also write the {what} here")
     one.add_argument(
-        "--overwrite", action="store_true", help=f"replace {what} of something else at FILE"
+        "--overwrite", action="store_true", help="replace FILE even if it holds other results"
     )
 
 
 def _file(name: str) -> str:
-    """Take the name of a file to write, which a folder's is not."""
+    """Accept the name of a file to write, but not that of a folder."""
     if name.endswith(os.sep) or not name:
         raise argparse.ArgumentTypeError(f"{name!r} is the name of a folder; give that of a file")
     return name

@@ -1,4 +1,4 @@
-"""How commands print what they found: tables, and paths that can be typed again."""
+"""How commands print their results: tables, and paths that can be typed again."""
 
 import os
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     Returns
     -------
     str
-        A line for each row, each column as wide as its widest cell.
+        One line per row; each column is as wide as its widest cell.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -27,7 +27,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def near(path: Path) -> Path:
-    """Return a path as one would type it here.
+    """Return a path as one would type it in the working directory.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def near(path: Path) -> Path:
     Returns
     -------
     Path
-        Relative to the working directory if it lies in there, else absolute.
+        Relative if the path lies in the working directory, else absolute.
     """
     path = path.resolve()
     return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path

@@ -1,4 +1,4 @@
-"""The program ``fddkit``: its commands, a module for each group of them, and its exit status."""
+"""The program ``fddkit``: its commands, one module per group of them, and its exit status."""
 
 import argparse
 import os
@@ -20,17 +20,17 @@ where to start:
   fddkit run 00_start_here     one notebook, into reports/
   fddkit report                a page of every run: reports/index.html
   fddkit datasets              the data sets, and which are on this disk
-  fddkit check                 whether all that lies in this folder is whole
+  fddkit check                 whether all files in this folder are intact
 
 exit status: 0 done, 1 a notebook or cell failed, a file is damaged or the machine lacks
 memory, 2 a mistake in the command, 3 a distilled set diverged, 70 a fault of fddkit
 (FDDKIT_DEBUG=1 shows the traceback), 130 interrupted, 143 ended by SIGTERM (the same
-command goes on from there), 141 output no longer read
+command resumes), 141 output no longer read
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one sentence, like all others of fddkit."""
+    """An argument parser whose errors are one sentence, like all others of fddkit."""
 
     def error(self, message: str) -> NoReturn:
         raise FddkitError(f"{message}; see `{self.prog} --help`")
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     Returns
     -------
     argparse.ArgumentParser
-        Its results carry ``command``, the function that does the work.
+        Its results have ``command``, the function that does the work.
     """
     top = _Parser(
         "fddkit",
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     for word in words:
         if "\0" in word:
-            raise FddkitError(f"{word!r} holds a NUL character, which no name can; leave it out")
+            raise FddkitError(f"{word!r} contains a NUL character, which no name can; leave it out")
     try:
         os.getcwd()
     except FileNotFoundError as error:

@@ -16,15 +16,15 @@ examples:
   fddkit cost --methods dm,dc --rules vanilla,fairdd,cobra --groups 2,10 --json cost.json
   fddkit cost --methods dc --groups 2,4,6,8,10 --naive
 
-One step on the images (without the training of a network after it), each variant in turn
-within each round, on a random set of ten classes with the given numbers of groups.
+Times one step on the images (without the training of a network after it). In each round all
+variants take turns, on random images of ten classes with the given numbers of groups.
 """
 _MATRIX = """\
 examples:
   fddkit matrix --json matrix.json
   fddkit matrix --methods dm,dc --rules vanilla,fairdd,cobra --seeds 5 --jobs 2
 
-Finished cells are found again in the folder, so that an interrupted matrix goes on.
+Finished cells are found again in the folder, so an interrupted matrix resumes.
 """
 
 
@@ -34,7 +34,7 @@ def add(commands: options.Commands) -> None:
     Parameters
     ----------
     commands : Commands
-        Take them.
+        Where they are added.
     """
     does = "time and memory of a step against the number of groups"
     one = options.add_command(commands, "cost", does, cost, _COST)
@@ -43,10 +43,12 @@ def add(commands: options.Commands) -> None:
         "--rules", default="vanilla,fairdd,cobra", help="(default: vanilla,fairdd,cobra)"
     )
     one.add_argument("--groups", default="2,10", help="numbers of groups (default: 2,10)")
-    options.add_work(one, "those of the first method")
+    options.add_work(one, "any setting of the first method")
     options.add_ipc(one)
-    one.add_argument("--side", type=int, default=32, help="of the images (default: 32)")
-    one.add_argument("--rounds", type=int, default=7, help="timings of each (default: 7)")
+    one.add_argument(
+        "--side", type=int, default=32, help="pixels along a side of an image (default: 32)"
+    )
+    one.add_argument("--rounds", type=int, default=7, help="timings of each variant (default: 7)")
     one.add_argument("--naive", action="store_true", help="also FairDD by loops, the reference")
     options.add_json(one, "rows")
 
@@ -55,14 +57,14 @@ def add(commands: options.Commands) -> None:
     options.add_dataset(one)
     one.add_argument("--methods", help="separated by commas (default: all)")
     one.add_argument("--rules", help="separated by commas (default: all)")
-    one.add_argument("--seeds", type=int, default=3, help="sets of each cell (default: 3)")
-    one.add_argument("--repeats", type=int, default=2, help="networks of each set (default: 2)")
+    one.add_argument("--seeds", type=int, default=3, help="distilled sets per cell (default: 3)")
+    one.add_argument("--repeats", type=int, default=2, help="networks per set (default: 2)")
     options.add_ipc(one)
     options.add_preset(one)
     one.add_argument(
-        "--folder", default="reports/matrix", help="of sets and reports (default: reports/matrix)"
+        "--folder", default="reports/matrix", help="for sets and reports (default: reports/matrix)"
     )
-    one.add_argument("--jobs", type=int, default=1, help="cells at once (default: 1)")
+    one.add_argument("--jobs", type=int, default=1, help="cells in parallel (default: 1)")
     options.add_json(one, "cells")
 
 
@@ -72,7 +74,7 @@ def cost(given: Namespace) -> int:
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------
@@ -129,7 +131,7 @@ def matrix(given: Namespace) -> int:
     Parameters
     ----------
     given : Namespace
-        What was typed, see `add`.
+        The parsed arguments, see `add`.
 
     Returns
     -------
@@ -166,7 +168,7 @@ def matrix(given: Namespace) -> int:
 
 
 def _results(given: Namespace) -> Look:
-    """Return what may be replaced by the numbers of a command: those of the same command."""
+    """Return a check that lets a command replace only its own earlier numbers."""
 
     def look(path: Path) -> None:
         try:
@@ -174,7 +176,7 @@ def _results(given: Namespace) -> Look:
             conform(found, {"command": str})
         except ValueError as error:  # FddkitError is one
             raise FddkitError(
-                f"{path} is no file of this command, and is kept; choose another name"
+                f"{path} was not written by this command and is kept; choose another name"
             ) from error
         if found["command"] != given.line and not given.overwrite:
             raise FddkitError(

@@ -1,4 +1,4 @@
-"""What can befall a command, told in one sentence and an exit status."""
+"""What can go wrong in a command, reported as one sentence and an exit status."""
 
 import errno
 import os
@@ -24,13 +24,13 @@ _SIGNAL = 128  # plus its number, as a shell has it
 
 _MEMORY = re.compile(r"out of memory|(can't|cannot) allocate memory|not enough memory", re.I)
 _FILES = re.compile(r"too many open files", re.I)
-_LESS = "take fewer jobs, a smaller batch, fewer images or a smaller preset"
-_LONGEST = 2000  # characters of a sentence, with the paths in it
+_LESS = "use fewer jobs, a smaller batch, fewer images or a smaller preset"
+_LONGEST = 2000  # characters in a sentence, including paths
 _AGAIN = "the same command goes on from there"
 
 
 class _Signal(KeyboardInterrupt):
-    """A request to end from outside, which is obeyed as Ctrl+C is."""
+    """A request from outside to end, handled like Ctrl+C."""
 
     def __init__(self, number: int):
         super().__init__(number)
@@ -38,7 +38,7 @@ class _Signal(KeyboardInterrupt):
 
 
 def guard(work: Callable[[], int]) -> int:
-    """Do the work of a command, and tell what befalls it.
+    """Do the work of a command, and report what goes wrong.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def guard(work: Callable[[], int]) -> int:
     Returns
     -------
     int
-        That status, or the one that fits what has happened: 1 the machine lacks something, 2 a
-        mistake, 70 a fault of fddkit, and 128 plus the number of the signal that ended it.
+        That status, or one for what went wrong: 1 if the machine lacks something, 2 for a mistake
+        of the user, 70 for a fault of fddkit, 128 plus the number of a signal that ended it.
     """
     _open_missing()
     out, err = _Stream(sys.stdout), _Stream(sys.stderr)
@@ -63,15 +63,15 @@ def guard(work: Callable[[], int]) -> int:
                 traceback.print_exc()
             status, sentence = _told(error)
             if isinstance(error, KeyboardInterrupt) and err.isatty():
-                print(file=err)  # behind ^C and a bar that was being drawn
+                print(file=err)  # after ^C and a bar that was being drawn
             _say(sentence)
         out.flush()
         lost = out.error
         if lost is None or status:
             return status
-        if lost.errno == errno.EPIPE:  # its reader has seen enough
+        if lost.errno == errno.EPIPE:  # whoever reads it has closed it
             return _SIGNAL + signal.SIGPIPE
-        _say(f"what was to be shown here is lost ({lost.strerror}); choose another place for it")
+        _say(f"some output could not be written ({lost.strerror}); send it elsewhere")
         return FAILED
 
 
@@ -89,7 +89,7 @@ def _told(error: BaseException) -> tuple[int, str]:
     if isinstance(error, MemoryError) or _MEMORY.search(text):
         return FAILED, f"there is not enough memory; {_LESS}"
     if _FILES.search(text):
-        return FAILED, "too many open files; allow more with `ulimit -n`, or take fewer jobs"
+        return FAILED, "too many open files; allow more with `ulimit -n`, or use fewer jobs"
     if isinstance(error, ModuleNotFoundError) and not f"{error.name}.".startswith("fddkit."):
         return MISTAKE, f"{error.name} is not installed; run `pip install 'fddkit[notebooks]'`"
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
@@ -105,20 +105,20 @@ def _told(error: BaseException) -> tuple[int, str]:
 
 
 def _place(error: BaseException) -> str:
-    """Return the line of fddkit at which an exception was raised, or passed last."""
+    """Return the last line of fddkit's own code in an exception's traceback."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if PACKAGE in Path(frame.filename).parents]
-    last = (own or frames)[-1]
+    ours = [frame for frame in frames if PACKAGE in Path(frame.filename).parents]
+    last = (ours or frames)[-1]
     return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def _say(sentence: str) -> None:
-    # what it quotes from a file may hold what a terminal obeys
+    # text quoted from a file may contain control characters for the terminal
     print(f"fddkit: {clip(sentence, _LONGEST)}", file=sys.stderr)
 
 
 class _Stream:
-    """A standard stream that never ends the work: what it cannot take is lost, and that noted."""
+    """A standard stream whose errors never end the work: lost output is only recorded."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -130,13 +130,13 @@ class _Stream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
+        """Write as much as possible."""
         with self._noting():
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush the stream."""
         with self._noting():
             self._stream.flush()
 
@@ -146,23 +146,23 @@ class _Stream:
             yield
         except OSError as error:
             self.error = self.error or error
-            # its place takes the rest, also what is buffered until the interpreter's end
+            # /dev/null takes the rest, including what is buffered until the interpreter ends
             with suppress(OSError), open(os.devnull, "w") as null:
                 os.dup2(null.fileno(), self._stream.fileno())
 
 
 def _open_missing() -> None:
-    """Open the standard streams that are closed, so that no other file is taken for one."""
+    """Open closed standard streams, so that no other file takes their place."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            stream = open(os.devnull, mode)  # noqa: SIM115 (for as long as the process lasts)
+            stream = open(os.devnull, mode)  # noqa: SIM115 (as long as the process lasts)
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
 
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Let the signals that ask a process to end interrupt it; those that are ignored still are."""
+    """Turn signals that ask the process to end into interrupts; ignored ones stay ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -170,7 +170,7 @@ def _signals() -> Iterator[None]:
     mine = [number for number in asked if signal.getsignal(number) is signal.SIG_DFL]
 
     def end(number: int, _: object) -> None:
-        for one in mine:  # once is enough: a second one must not disturb the last checkpoint
+        for one in mine:  # a second signal must not disturb the last checkpoint
             signal.signal(one, lambda *_: None)
         raise _Signal(number)
 
@@ -185,7 +185,7 @@ def _signals() -> Iterator[None]:
 
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """Show a warning as a sentence, without the line of code that it came from."""
+    """Show warnings as sentences, without the line of code that raised them."""
     usual = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f"fddkit: {message}\n"
     try:

@@ -1,6 +1,6 @@
-"""What everything else stands on: errors, randomness, files, locks, caches, versions, processes.
+"""The foundation: errors, randomness, files, locks, caches, versions and processes.
 
-Nothing of fddkit comes in.
+It imports nothing from the rest of fddkit.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Where runs keep what other runs can use: trained experts, encoders, extractors."""
+"""The cache of results that runs share: trained experts, encoders and extractors."""
 
 import ast
 import json
@@ -19,34 +19,40 @@ from .reading import clip, is_file
 from .tensors import Kind, read_tensors, write_tensors
 from .versions import PACKAGE
 
-#: What torch and Python raise where tensors do not fit.
+#: What torch and Python raise when tensors do not fit.
 MISFITS = (KeyError, IndexError, TypeError, ValueError, RuntimeError)
 T = TypeVar("T")
 
 
 def artifact(folder: str | os.PathLike | None, kind: str, identity: dict[str, Any]) -> Path:
-    """Return the path of what has been, or is to be, computed from an identity.
+    """Return the path of a result that is identified by what it is computed from.
 
     Parameters
     ----------
     folder : path-like or None
-        None is ``$FDDKIT_CACHE``, or else ``$XDG_CACHE_HOME/fddkit``, or ``~/.cache/fddkit``.
+        None means ``$FDDKIT_CACHE``, or else ``$XDG_CACHE_HOME/fddkit``, or
+        ``~/.cache/fddkit``.
     kind : str
-        What it is, the beginning of the file's name.
+        What it is; the first part of the file's name.
     identity : dict
-        All that the content depends on, see `identify`; anything JSON can hold.
+        Everything that the content depends on, see `identify`; anything JSON can hold.
 
     Returns
     -------
     Path
         ``<kind>-<16 hexadecimal digits>.safetensors`` in the folder; neither need exist.
+
+    Examples
+    --------
+    >>> artifact("cache", "encoder", {"seed": 0}).name
+    'encoder-6ca7568f713da1a1.safetensors'
     """
     name = digest(json.dumps(identity, sort_keys=True, allow_nan=False))[:16]
     return folder_of(folder) / f"{kind}-{name}.safetensors"
 
 
 def folder_of(given: str | os.PathLike | None = None) -> Path:
-    """Return the folder that is given, or else the usual one; it need not exist."""
+    """Return the given folder, or else the default one; it need not exist."""
     named = given or os.environ.get("FDDKIT_CACHE")
     if named:
         return Path(named)
@@ -58,35 +64,35 @@ def folder_of(given: str | os.PathLike | None = None) -> Path:
 
 
 def identify(module: str, device: torch.device | str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an identity with what every content depends on beside what it is made from.
+    """Return an identity extended by what every result depends on.
 
     Parameters
     ----------
     module : str
-        ``__name__`` of the module that computes it: its source counts, and that of all modules of
-        fddkit that it imports, directly or not.
+        ``__name__`` of the module that computes it: its source counts, and so does that of every
+        fddkit module that it imports, directly or indirectly.
     device : torch.device or str
-        Where it is computed; of a GPU the name counts.
+        Where it is computed; for a GPU its name counts.
     given : mapping
-        What it is made from.
+        What it is computed from.
 
     Returns
     -------
     dict
-        With ``code``, ``torch`` and ``device``, so that an upgrade never serves what older code
-        or another torch has computed, and the sources of what is registered and named in it.
+        With ``code``, ``torch`` and ``device``, so that an upgrade never serves results of older
+        code or another torch, and with the sources of the registered entries that it names.
     """
     device = torch.device(device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    found = {**given, "code": code(module), "torch": str(torch.__version__), "device": name}
-    mine = used(found)
-    found |= {"registered": mine} if mine else {}
-    return json.loads(json.dumps(found, allow_nan=False))  # as a file will hold it
+    identity = {**given, "code": code(module), "torch": str(torch.__version__), "device": name}
+    registered = used(identity)
+    identity |= {"registered": registered} if registered else {}
+    return json.loads(json.dumps(identity, allow_nan=False))  # as a file will hold it
 
 
 @cache
 def code(module: str) -> str:
-    """Return the digest of a module's source and of all that it imports from the package.
+    """Return the digest of a module's source and of everything it imports from the package.
 
     Parameters
     ----------
@@ -98,20 +104,20 @@ def code(module: str) -> str:
     str
         16 hexadecimal digits.
     """
-    found: dict[str, bytes] = {}
+    sources: dict[str, bytes] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         path = _source(name)
-        if name in found or path is None:
+        if name in sources or path is None:
             continue
-        found[name] = path.read_bytes()
-        waiting += _imported(name, path, found[name])
-    return digest(*(part for name in sorted(found) for part in (name, found[name])))[:16]
+        sources[name] = path.read_bytes()
+        waiting += _imported(name, path, sources[name])
+    return digest(*(part for name in sorted(sources) for part in (name, sources[name])))[:16]
 
 
 def _source(module: str) -> Path | None:
-    """Return the file of a module of the package; the face of the package computes nothing."""
+    """Return the file of a module; None for the package's own, which computes nothing."""
     parts = module.split(".")[1:]
     plain = PACKAGE.joinpath(*parts)
     files = (plain.with_suffix(".py"), plain / "__init__.py") if parts else ()
@@ -119,7 +125,7 @@ def _source(module: str) -> Path | None:
 
 
 def _imported(module: str, path: Path, source: bytes) -> list[str]:
-    """Return the names of what a module imports from the package, and of what may be modules."""
+    """Return the names of everything a module imports from the package, modules or not."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names = []
     for node in ast.walk(ast.parse(source)):
@@ -137,19 +143,19 @@ def cached(
     compute: Callable[[Path], dict[str, Tensor]],
     sizes: Mapping[str, int] | None = None,
 ) -> tuple[dict[str, Tensor], str]:
-    """Return what lies at a path, or compute it and leave it there for others.
+    """Return the result stored at a path; compute and store it first if there is none.
 
     Parameters
     ----------
     path : Path
-        Of `artifact`.
+        As returned by `artifact`.
     kind : Kind
         What it is.
     identity : mapping
-        What it was named by; the file says so, too.
+        What the path was derived from; the file contains it too.
     compute : callable
-        ``compute(part)`` returns the tensors; ``part`` is where it may keep checkpoints, which
-        are removed in the end.
+        ``compute(part)`` returns the tensors; ``part`` is a path for checkpoints, which are
+        removed at the end.
     sizes : mapping of str to int, optional
         See `fddkit.core.tensors.read_tensors`.
 
@@ -158,21 +164,21 @@ def cached(
     tensors : dict of str to Tensor
         On the CPU.
     sha256 : str
-        The seal of the file, for the header of what rests on it.
+        The seal of the file, for the header of whatever depends on it.
 
     Raises
     ------
     FddkitError
-        If the folder takes no files. One that holds the file already need not.
+        If the folder cannot be written to, unless it already holds the file.
     """
     if is_file(path) and not os.access(path.parent, os.W_OK):
         return _found(path, kind, identity, sizes)
     with locked(path):
         part = path.with_name(path.name + ".part")
-        found = keep_whole(path, lambda path: _found(path, kind, identity, sizes))
-        if found is not None:
-            remove(part)  # of a process that was killed before it came to this
-            return found
+        result = keep_whole(path, lambda path: _found(path, kind, identity, sizes))
+        if result is not None:
+            remove(part)  # left by a process that was killed just before removing it
+            return result
         write_tensors(path, kind, compute(part), {"identity": dict(identity)})
         remove(part)
         return _found(path, kind, identity, sizes)
@@ -183,7 +189,7 @@ def _found(
 ) -> tuple[dict[str, Tensor], str]:
     tensors, header = read_tensors(path, kind, sizes)
     if header.get("identity") != identity:
-        raise Damaged(f"{path} is not what its name says", "remove it, and it is made anew")
+        raise Damaged(f"{path} is not what its name says", "remove it and it will be made again")
     return tensors, header.get("sha256", "")
 
 
@@ -193,7 +199,7 @@ def resumed(
     identity: Mapping[str, Any],
     take: Callable[[dict[str, Tensor]], T] = lambda tensors: tensors,
 ) -> T | None:
-    """Return the checkpoint of a computation; None where there is none that can be used.
+    """Return the checkpoint of a computation, or None if there is no usable one.
 
     Parameters
     ----------
@@ -204,12 +210,12 @@ def resumed(
     identity : mapping
         Of the computation.
     take : callable, optional
-        Takes the tensors up, and raises an exception of `MISFITS` where they do not fit.
+        Restores the state from the tensors; raises one of `MISFITS` if they do not fit.
 
     Returns
     -------
     object
-        What ``take`` returns; None, too, for a damaged checkpoint, which is set aside.
+        What ``take`` returns; also None for a damaged checkpoint, which is set aside.
     """
 
     def load(path: Path) -> T:

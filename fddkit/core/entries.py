@@ -1,8 +1,8 @@
-"""What is had by name: a table for each kind of entry, to which anybody may add.
+"""Registries: one table of named entries for each kind, open to additions.
 
-An entry carries all that is to be known of it, so that nothing else asks for it by name. What is
-added by `register` is found wherever the built-in ones are; the source that it came from is named
-in every artifact that rests on it.
+An entry carries everything that needs to be known about it, so no other code asks for it by name.
+Entries added by `register` are available wherever the built-in ones are; the digest of their source
+is recorded in every artifact that depends on them.
 """
 
 import functools
@@ -33,8 +33,8 @@ class Table(dict[str, T], Generic[T]):
     entries : mapping
         The built-in ones.
     adopt : callable, optional
-        ``adopt(name, entry) -> entry``: checks one that is registered, and fills in what it left
-        open; raises FddkitError.
+        ``adopt(name, entry) -> entry``: checks an entry that is being registered and fills in what
+        it leaves open; raises FddkitError.
 
     Attributes
     ----------
@@ -55,15 +55,15 @@ class Table(dict[str, T], Generic[T]):
         _TABLES.append(self)
 
     def __missing__(self, name: object) -> T:
-        """Refuse an unknown name in a sentence."""
+        """Raise the error for an unknown name."""
         raise unknown(self.what, name, self)
 
     def add(self, name: str, entry: T, source: str) -> None:
-        """Take an entry in; one that was registered before is replaced, a built-in one never."""
+        """Add an entry; it may replace a registered one, but never a built-in one."""
         if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > _LONGEST:
             raise FddkitError(
-                f"{str(name)[:_LONGEST]!r} is no name for a {self.what}; give lower-case letters, "
-                f"digits and hyphens, at most {_LONGEST}"
+                f"{str(name)[:_LONGEST]!r} is not a valid name for a {self.what}; use at most "
+                f"{_LONGEST} lower-case letters, digits and hyphens"
             )
         if name in self and name not in self.own:
             raise FddkitError(f"{name!r} is a built-in {self.what}; give yours another name")
@@ -74,29 +74,30 @@ class Table(dict[str, T], Generic[T]):
 def register(name: str, entry: Any = None) -> Any:
     """Add a rule, distiller, data set, network or metric under a name.
 
-    From then on it is there wherever the built-in ones are: in `fddkit.distill` and
+    From then on it is available wherever the built-in ones are: in `fddkit.distill` and
     `fddkit.evaluate`, the matrix, figures, the explorer, the theory and the report. An installed
-    package can do the same for every process, the command line's too, by an entry point of the
-    group ``fddkit`` whose name is that of the entry and whose object is the entry.
+    package can do the same for every process, including the command line, through an entry point
+    in the group ``fddkit`` that has the entry's name and loads the entry.
 
     Parameters
     ----------
     name : str
-        Lower-case letters, digits and hyphens. One's own entry of that name is replaced, as when
-        a notebook's cell is run again.
+        Lower-case letters, digits and hyphens. An entry that you registered under this name
+        before is replaced, as when a notebook cell is run again.
     entry : object, optional
         A `fddkit.Rule`, a subclass of `fddkit.Matching`, a `fddkit.DatasetInfo`, a
-        `fddkit.Architecture` or a `fddkit.Metric`. Left out: ``@register("name")`` decorates.
+        `fddkit.Architecture` or a `fddkit.Metric`. If omitted, ``@register("name")`` is a
+        decorator.
 
     Returns
     -------
     object
-        The entry as it was given.
+        The entry, unchanged.
 
     Raises
     ------
     FddkitError
-        If the name is taken or no name, or the entry is none of these or not complete.
+        If the name is taken or invalid, or the entry is incomplete or none of these kinds.
 
     Examples
     --------
@@ -118,11 +119,11 @@ def register(name: str, entry: Any = None) -> Any:
             table.add(name, entry, source_of(entry))
             return entry
     kinds = ", ".join(table.what for table in _TABLES)
-    raise FddkitError(f"{name!r}, a {type(entry).__name__}, is no entry; give a {kinds}")
+    raise FddkitError(f"{name!r}, a {type(entry).__name__}, cannot be registered; give a {kinds}")
 
 
 def load_plugins() -> None:
-    """Register the entries that installed packages offer; one that fails is told in a warning."""
+    """Register the entries that installed packages offer; warn about any that fail."""
     for point in metadata.entry_points(group="fddkit"):
         try:
             register(point.name, point.load())
@@ -146,8 +147,8 @@ def used(value: Any) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        E.g. ``{"fairness rule midrange": "<16 hexadecimal digits>"}``; empty where all that is
-        named is built in.
+        E.g. ``{"fairness rule midrange": "<16 hexadecimal digits>"}``; empty if everything it
+        names is built in.
     """
     named = set(_strings(value))
     return {
@@ -172,39 +173,39 @@ def _strings(value: Any) -> Iterable[str]:
 
 
 def ship() -> bytes:
-    """Return all that has been registered, for a process that `receive` gets it in.
+    """Return everything that has been registered, to be passed to `receive` in another process.
 
     Returns
     -------
     bytes
-        Empty where there is nothing.
+        Empty if there is nothing.
     """
-    found = [
+    registered = [
         (table.what, name, table[name], source)
         for table in _TABLES
         for name, source in table.own.items()
     ]
-    if not found:
+    if not registered:
         return b""
     import cloudpickle
 
     try:
-        return cloudpickle.dumps(found)
+        return cloudpickle.dumps(registered)
     except Exception as error:
-        names = ", ".join(name for _, name, *_ in found)
+        names = ", ".join(name for _, name, *_ in registered)
         raise FddkitError(
-            f"what is registered ({names}) cannot be sent to another process "
-            f"({type(error).__name__}: {error}); define it in a module"
+            f"the registered entries ({names}) cannot be sent to another process "
+            f"({type(error).__name__}: {error}); define them in a module"
         ) from error
 
 
 def receive(data: bytes) -> None:
-    """Register what another process of this very program has sent by `ship`.
+    """Register what another process of this program has sent with `ship`.
 
     Parameters
     ----------
     data : bytes
-        From a parent process alone: reading it runs code.
+        Only ever from the parent process: reading it runs code.
     """
     if not data:
         return

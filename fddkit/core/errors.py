@@ -1,4 +1,4 @@
-"""The one exception a user's mistake raises."""
+"""The exception that a user's mistake raises."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,9 +7,17 @@ _LONGEST = 100  # characters of a name that is shown
 
 
 class FddkitError(ValueError):
-    """A mistake in the input, told in one sentence: what is wrong, where, and what to do.
+    """A mistake in the input, described in one sentence: what is wrong, where, and what to do.
 
     The command line prints the sentence and exits with status 2, without a traceback.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> fdd.load("digit")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    fddkit.core.errors.FddkitError: 'digit' is not a data set; did you mean 'digits'? Known: ...
     """
 
 
@@ -30,7 +38,7 @@ class Damaged(FddkitError):
 
 
 class NewerFormat(FddkitError):
-    """A file that a newer fddkit wrote: nothing is wrong with it, and it is left alone."""
+    """A file written by a newer fddkit: nothing is wrong with it, and it is left alone."""
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> FddkitError:
@@ -39,7 +47,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> FddkitError:
     Parameters
     ----------
     kind : str
-        What the name should name, e.g. ``"data set"``.
+        What the name should refer to, e.g. ``"data set"``.
     name : object
         The name that was given.
     known : iterable of str
@@ -49,6 +57,11 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> FddkitError:
     -------
     FddkitError
         For the caller to raise.
+
+    Examples
+    --------
+    >>> print(unknown("rule", "cobar", ["vanilla", "cobra"]))
+    'cobar' is not a rule; did you mean 'cobra'? Known: vanilla, cobra
     """
     known = list(known)
     close = get_close_matches(str(name)[:_LONGEST], known, n=1)

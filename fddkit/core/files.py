@@ -1,4 +1,4 @@
-"""The one gate for writing: files that appear whole or not at all, and replace nothing foreign."""
+"""All writing goes through here: files appear whole or not at all, and replace only our own."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from .errors import Damaged, FddkitError
 from .locks import cannot_write, hold, tidy
 
-#: Called with the path of a file that is there and would be replaced; raises FddkitError to keep it
+#: Called with the path of an existing file about to be replaced; raises FddkitError to keep it
 Look = Callable[[Path], object]
 T = TypeVar("T")
 
@@ -26,23 +26,32 @@ def atomic(path: str | os.PathLike, look: Look | None = None) -> Iterator[Path]:
     Parameters
     ----------
     path : path-like
-        Where the file is to appear; missing parent folders are made.
+        Where the file is to appear; missing parent folders are created.
     look : callable, optional
-        Asked before the block about a file that is there, and once more about whatever has come
-        there meanwhile. Without it, a file that is there is replaced.
+        Called before the block with the path of an existing file, and again if one has appeared in
+        the meantime. Without it, an existing file is replaced.
 
     Yields
     ------
     Path
-        A file beside ``path`` to write to. It is flushed to disk and renamed into place on
-        success, and removed on any failure, so a reader never sees half a file. What a killed
-        process left of an earlier one is removed by the next.
+        A file next to ``path`` to write to. It is flushed to disk and renamed into place on
+        success, and removed on any failure, so a reader never sees half a file. Whatever a killed
+        process leaves behind is removed by the next call.
 
     Raises
     ------
     FddkitError
-        If the folder cannot be made or written to, the disk is full, ``path`` is there and no
-        plain file, or ``look`` says so.
+        If the folder cannot be created or written to, the disk is full, ``path`` exists and is not
+        a regular file, or ``look`` raises it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic(Path(folder, "new", "notes.txt")) as temporary:
+    ...         _ = temporary.write_text("all of it")
+    ...     [path.name for path in Path(folder, "new").iterdir()]
+    ['notes.txt']
     """
     path = Path(path)
     temporary = handle = None
@@ -68,14 +77,14 @@ def atomic(path: str | os.PathLike, look: Look | None = None) -> Iterator[Path]:
 
 
 def consider(path: str | os.PathLike, look: Look | None = None) -> bool:
-    """Return whether something is at a path, if it may be replaced.
+    """Return whether a file exists at a path, and raise an error if it may not be replaced.
 
-    What a killed process left beside it is removed.
+    Whatever a killed process left next to it is removed.
 
     Parameters
     ----------
     path : path-like
-        What is to be written, perhaps after hours of work.
+        The file to be written, perhaps after hours of work.
     look : callable, optional
         See `atomic`.
 
@@ -86,7 +95,7 @@ def consider(path: str | os.PathLike, look: Look | None = None) -> bool:
     Raises
     ------
     FddkitError
-        If it may not.
+        If it may not be replaced.
     """
     path = Path(path)
     try:
@@ -95,11 +104,13 @@ def consider(path: str | os.PathLike, look: Look | None = None) -> bool:
     except FileNotFoundError:
         return False
     except ValueError as error:  # a NUL in it
-        raise FddkitError(f"{str(path)!r} is no file name ({error}); choose another") from error
+        raise FddkitError(
+            f"{str(path)!r} is not a valid file name ({error}); choose another"
+        ) from error
     if stat.S_ISLNK(mode):
         mode = path.stat().st_mode if path.exists() else stat.S_IFREG
     if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "no plain file"
+        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise FddkitError(f"cannot write {path}: it is {what}; choose another name")
     if look is not None:
         look(path)
@@ -107,7 +118,7 @@ def consider(path: str | os.PathLike, look: Look | None = None) -> bool:
 
 
 def _temporary(path: Path) -> tuple[int, Path]:
-    """Make a temporary file beside a path, held while its descriptor is open."""
+    """Make a temporary file next to a path, locked while its descriptor is open."""
     while True:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         if hold(handle):
@@ -116,10 +127,10 @@ def _temporary(path: Path) -> tuple[int, Path]:
 
 
 def _publish(temporary: Path, path: Path, look: Look | None) -> None:
-    """Give a finished file its name, unless something that may not be replaced has got it."""
+    """Give a finished file its name, unless it is now taken by a file that must be kept."""
     while look is not None and not consider(path, look):
         try:
-            os.link(temporary, path)  # unlike a rename, fails where there is something
+            os.link(temporary, path)  # unlike a rename, fails if the file exists
             temporary.unlink()
             return
         except FileExistsError:
@@ -130,25 +141,25 @@ def _publish(temporary: Path, path: Path, look: Look | None) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file that is ours, if it is there."""
+    """Remove a file of ours, if it exists."""
     with suppress(FileNotFoundError):
         path.unlink()
 
 
 def set_aside(path: Path, reason: object) -> Path:
-    """Give a file that cannot be used another name, and say so in a warning.
+    """Rename a file that cannot be used, and say so in a warning.
 
     Parameters
     ----------
     path : Path
         The file.
     reason : object
-        What is wrong with it, an error or a text that names the file.
+        What is wrong with it: an error, or a text that names the file.
 
     Returns
     -------
     Path
-        Its new name, ``NAME.damaged`` or, where that is taken, ``NAME.damaged-2`` and so on.
+        Its new name: ``NAME.damaged`` or, if that is taken, ``NAME.damaged-2`` and so on.
     """
     number, new = 1, path.with_name(f"{path.name}.damaged")
     while new.exists():
@@ -159,26 +170,26 @@ def set_aside(path: Path, reason: object) -> Path:
     except OSError as error:
         raise cannot_write(path, error) from error
     what = getattr(reason, "what", reason)  # without the advice
-    warnings.warn(f"{what}; it is kept as {new.name} and made anew", stacklevel=3)
+    warnings.warn(f"{what}; it is kept as {new.name} and made again", stacklevel=3)
     return new
 
 
 def keep_whole(path: Path, load: Callable[[Path], T]) -> T | None:
-    """Return what a file of a folder of ours holds; set it aside where it is damaged.
+    """Return the content of a file in a folder of ours, or set it aside if it is damaged.
 
     Parameters
     ----------
     path : Path
         The file.
     load : callable
-        Reads it, and raises FddkitError where it cannot.
+        Reads it, and raises FddkitError if it cannot.
 
     Returns
     -------
     object
-        None where there is no file (any more), so that it is made (anew).
+        None if there is no file (any more), so that it is made (again).
     """
-    tidy(path)  # a process may be killed between giving a file its name and taking the other away
+    tidy(path)  # a process may be killed after naming a file, before removing the temporary name
     if not os.path.lexists(path):
         return None
     try:
@@ -189,7 +200,7 @@ def keep_whole(path: Path, load: Callable[[Path], T]) -> T | None:
 
 
 def fingerprint(path: Path) -> str:
-    """Return the sha256 of what a file holds."""
+    """Return the sha256 of the content of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -202,7 +213,7 @@ def write_json(path: str | os.PathLike, value: Any, look: Look | None = None) ->
     path : path-like
         The file.
     value : Any
-        Anything JSON can hold; NaN and infinity are refused, since other readers refuse them.
+        Anything JSON can hold except NaN and infinity, which other readers refuse.
     look : callable, optional
         See `atomic`.
     """

@@ -1,4 +1,4 @@
-"""What the files of tensors of one kind hold: names, types and sizes, and how that is checked."""
+"""What a kind of tensor file contains: names, types and sizes, and how they are checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,14 +13,15 @@ _FLOATS = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Array:
-    """What one tensor of a file is.
+    """What one tensor of a file must be.
 
     Attributes
     ----------
     dtypes : tuple of str
-        One of them; floating-point numbers are finite.
+        The allowed types; floating-point numbers must be finite.
     shape : tuple of int or str, or None
-        A size, or the name of one: equal names are equal sizes within a file. None: any shape.
+        Each a size or the name of one; a name stands for the same size throughout a file.
+        None: any shape.
     optional : bool
         Whether it may be missing.
     """
@@ -32,20 +33,20 @@ class Array:
 
 @dataclass(frozen=True)
 class Kind:
-    """What the files of one kind hold.
+    """What files of one kind contain.
 
     Attributes
     ----------
     name : str
-        ``set``, ``checkpoint``...; stands in the header.
+        ``set``, ``checkpoint``...; stored in the header.
     title : str
-        What a person calls it, with an article.
+        What to call it in messages, with an article.
     advice : str
         What to do about a bad one.
     tensors : mapping of str to Array
-        By name; a name that ends in ``*`` stands for all that begin so.
+        By name; a name that ends in ``*`` stands for all names that begin like it.
     header : mapping
-        Its shape, see `fddkit.core.reading.conform`.
+        The header's shape, see `fddkit.core.reading.conform`.
     """
 
     name: str
@@ -60,13 +61,13 @@ class Kind:
         header: Mapping[str, Any],
         sizes: Mapping[str, int] | None = None,
     ) -> None:
-        """Raise ValueError where the parts of a file are not what its readers rely on."""
+        """Raise ValueError if the parts of a file are not what its readers rely on."""
         conform(header, self.header, "its header")
         sizes = dict(sizes or {})
         for name, array in self.tensors.items():
             if name not in tensors and not array.optional and not name.endswith("*"):
                 raise ValueError(f"it has no {name}")
-        for name, tensor in sorted(tensors.items()):  # a file has them in another order
+        for name, tensor in sorted(tensors.items()):  # files order them differently
             array = self._array(name)
             if array is None:
                 raise ValueError(f"{clip(name, 40)!r} does not belong in it")
@@ -86,7 +87,7 @@ class Kind:
 
 
 def _fit(name: str, tensor: Tensor, shape: tuple[int | str, ...], sizes: dict[str, int]) -> None:
-    """Refuse a tensor of another shape; sizes that are named are noted."""
+    """Raise ValueError for a tensor of another shape; record the named sizes."""
     fits = tensor.ndim == len(shape) and all(
         n == (sizes.setdefault(wanted, n) if isinstance(wanted, str) else wanted)
         for n, wanted in zip(tensor.shape, shape, strict=True)

@@ -1,4 +1,4 @@
-"""Who works on a file now: locks that the system frees when a process ends, however it ends."""
+"""File locks that the system releases when a process ends, however it ends."""
 
 import os
 import time
@@ -11,31 +11,42 @@ from filelock import FileLock, Timeout, lock_descriptor
 
 from .errors import FddkitError
 
-_QUIET = 2.0  # seconds of waiting that nobody need be told of
+_QUIET = 2.0  # seconds to wait before saying so
 
 
 @contextmanager
 def locked(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
-    """Work on a file alone, among the processes that ask for it so.
+    """Hold the lock on a file, to the exclusion of other processes that ask for it.
 
     Parameters
     ----------
     path : path-like
-        What is worked on; it need not exist. The lock is a hidden file beside it, which is removed
-        when the block ends.
+        The file to work on; it need not exist. The lock is a hidden file next to it, which is
+        removed when the block ends.
     wait : bool
-        Wait until another process has ended its work, and say so in a warning where that takes
-        long; else refuse.
+        If another process holds the lock, wait for it, with a warning if that takes long. False:
+        raise an error instead.
 
     Yields
     ------
     None
-        Temporary files that a process left here when it was killed have been removed.
+        Temporary files left by processes that were killed have been removed.
 
     Raises
     ------
     FddkitError
-        If another process holds the file and ``wait`` is false, or the folder takes no files.
+        If another process holds the lock and ``wait`` is false, or the folder cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "set.safetensors")
+    ...     with locked(path):
+    ...         is_locked(path)
+    ...     is_locked(path)
+    True
+    False
     """
     path, marker = Path(path), _marker(path)
     lock = FileLock(marker)
@@ -44,10 +55,11 @@ def locked(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             if marker.is_file() and marker.stat().st_size and not is_held(marker):
                 raise FddkitError(
-                    f"{marker} is no lock of fddkit, and is kept; choose another name than {path}"
+                    f"{marker} is not a lock of fddkit, and is kept; "
+                    f"choose a name other than {path}"
                 )
             _acquire(lock, path, wait)
-        except FddkitError:  # is a ValueError, too
+        except FddkitError:  # also a ValueError
             raise
         except (OSError, ValueError) as error:
             raise cannot_write(path, error) from error
@@ -58,10 +70,10 @@ def locked(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
 
 
 def _free(lock: FileLock) -> None:
-    """Remove and release a lock, if it is held, also where an interrupt comes between."""
+    """Remove and release a lock if it is held, even if interrupted in between."""
     try:
         if lock.is_locked:
-            with suppress(OSError):  # whoever waits for it sees that the name is gone
+            with suppress(OSError):  # a process waiting for it sees that the name is gone
                 os.unlink(lock.lock_file)
     finally:
         lock.release()
@@ -79,7 +91,7 @@ def _acquire(lock: FileLock, path: Path, wait: bool) -> None:
 
 
 def is_locked(path: str | os.PathLike) -> bool:
-    """Return whether a process works on a file now.
+    """Return whether a process holds the lock on a file.
 
     Parameters
     ----------
@@ -97,22 +109,22 @@ def _marker(path: str | os.PathLike) -> Path:
     """Return the lock file of a path."""
     path = Path(path)
     if not path.name:
-        raise FddkitError(f"{str(path)!r} is the name of a folder; give that of a file")
+        raise FddkitError(f"{str(path)!r} is the name of a folder; give the name of a file")
     return path.with_name(f".{path.name}.lock")
 
 
 def is_held(marker: str | os.PathLike) -> bool:
-    """Return whether a process holds the lock of this very file.
+    """Return whether a process holds a lock on this file itself.
 
     Parameters
     ----------
     marker : path-like
-        A lock file or a temporary one.
+        A lock file or a temporary file.
 
     Returns
     -------
     bool
-        False where it does not exist.
+        False if it does not exist.
     """
     try:
         handle = os.open(marker, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
@@ -121,13 +133,13 @@ def is_held(marker: str | os.PathLike) -> bool:
     try:
         return not lock_descriptor(handle, blocking=False)
     except OSError:
-        return True  # locks cannot be had here: it may be in use
+        return True  # no locks on this file system: it may be in use
     finally:
         os.close(handle)
 
 
 def hold(handle: int) -> bool:
-    """Hold a file that has just been made, for as long as its descriptor is open.
+    """Lock a file that has just been created, for as long as its descriptor is open.
 
     Parameters
     ----------
@@ -137,26 +149,26 @@ def hold(handle: int) -> bool:
     Returns
     -------
     bool
-        False if the file has been removed meanwhile by a process that tidies up.
+        False if a process that tidies up has removed the file in the meantime.
     """
-    with suppress(OSError):  # where there are no locks, nobody tidies up either
+    with suppress(OSError):  # without locks, no process tidies up either
         while not lock_descriptor(handle, blocking=False):
             time.sleep(0.001)
     return os.fstat(handle).st_nlink > 0
 
 
 def tidy(path: Path) -> list[Path]:
-    """Remove the temporary files of a path that no process writes to any more.
+    """Remove temporary files for a path that no process is writing to any more.
 
     Parameters
     ----------
     path : Path
-        What they were to become.
+        The file that they were to become.
 
     Returns
     -------
     list of Path
-        What was removed.
+        The files removed.
     """
     removed = []
     for old in path.parent.glob(f".{_literal(path.name)}.{'[a-z0-9_]' * 8}.tmp"):
@@ -166,7 +178,7 @@ def tidy(path: Path) -> list[Path]:
 
 
 def _removed(old: Path) -> bool:
-    """Remove a temporary file while its lock is had, so that no process writes to it meanwhile."""
+    """Remove a temporary file while holding its lock, so that no process is writing to it."""
     with suppress(OSError):
         handle = os.open(old, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
         try:
@@ -183,14 +195,14 @@ def _literal(name: str) -> str:
 
 
 def cannot_write(path: str | os.PathLike, error: Exception) -> FddkitError:
-    """Return the sentence for a place that takes no files.
+    """Return the error for a place that cannot be written to.
 
     Parameters
     ----------
     path : path-like
         The file or folder.
     error : Exception
-        What the system said.
+        What the system reported.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Choosing a preset and changing some of its values, the same for distilling and evaluating."""
+"""Choosing a preset and overriding some of its values, for distilling and evaluating alike."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -15,18 +15,18 @@ def choose(presets: Mapping[str, T], preset: str, overrides: Mapping[str, object
     Parameters
     ----------
     presets : mapping of str to dataclass
-        The presets there are.
+        The available presets.
     preset : str
         Which of them.
     overrides : mapping of str to object
-        Fields and their values; ``None`` leaves the preset's.
+        Fields and their values; ``None`` keeps the preset's value.
     kind : str
         What a field is called in an error.
 
     Returns
     -------
     dataclass
-        Of the presets' class, which checks its values.
+        An instance of the presets' class, which checks its values.
 
     Raises
     ------

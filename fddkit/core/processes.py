@@ -1,6 +1,6 @@
 """Processes that end with the one that started them, however that one ends.
 
-A kernel runs this file by its path, before anything else: only the standard library is imported.
+A kernel runs this file by its path before anything else, so it imports only the standard library.
 """
 
 import os
@@ -15,18 +15,18 @@ _PERIOD = 0.5  # seconds between two looks at the parent
 
 
 def end_with(parent: int, folder: str | os.PathLike | None = None) -> None:
-    """End this process, and what it started, soon after its parent has ended.
+    """End this process, and those it started, soon after its parent has ended.
 
-    A process whose parent ends is given to another one, on every system that forks. So nothing
-    need be told or closed, and it does not matter by what the parent was ended, or when: a parent
-    that has ended before this call is noticed, too.
+    On every system that forks, a process whose parent ends is given another parent. So nothing
+    needs to be signalled or closed, and it does not matter how or when the parent ended: one that
+    ended before this call is noticed too.
 
     Parameters
     ----------
     parent : int
-        Number of the process that started this one, as that one knows it.
+        ID of the process that started this one, as that process sees it.
     folder : path-like, optional
-        Removed first.
+        A folder to remove first.
     """
 
     def watch() -> None:
@@ -34,7 +34,7 @@ def end_with(parent: int, folder: str | os.PathLike | None = None) -> None:
             time.sleep(_PERIOD)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        if os.getpgrp() == os.getpid():  # the others of the group were started by this one
+        if os.getpgrp() == os.getpid():  # this process started the others in the group
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
@@ -43,7 +43,7 @@ def end_with(parent: int, folder: str | os.PathLike | None = None) -> None:
 
 @contextmanager
 def workers() -> Iterator[None]:
-    """Let the workers of joblib that are started in the block end with this process.
+    """Make joblib workers that are started in the block end with this process.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""The one gate for reading: plain files of a bounded size, JSON of a bounded shape."""
+"""All reading goes through here: regular files of bounded size, JSON of bounded depth."""
 
 import json
 import os
@@ -12,23 +12,23 @@ from typing import Any
 
 from .errors import Damaged, FddkitError
 
-LARGEST = 8 * 2**30  # bytes of a file: more than any set, trajectory or report comes near
-LARGEST_JSON = 32 * 2**20  # in Python it takes up to thirty times as much
-FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # one that stays in its folder
-DEEPEST = 60  # levels of JSON; ours has about ten
+LARGEST = 8 * 2**30  # bytes of a file: far more than any set, trajectory or report needs
+LARGEST_JSON = 32 * 2**20  # Python needs up to thirty times as much memory
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # a name that stays in its folder
+DEEPEST = 60  # levels of JSON; ours have about ten
 
 
 def read_bytes(path: str | os.PathLike, largest: int = LARGEST, first: int | None = None) -> bytes:
-    """Return what a plain file holds.
+    """Return the content of a regular file.
 
     Parameters
     ----------
     path : path-like
-        The file; a link to one will do, a device or pipe will not.
+        The file, or a link to one; not a device or pipe.
     largest : int
-        Bytes; a larger file is refused before it is read.
+        Size limit in bytes; a larger file is refused before it is read.
     first : int, optional
-        Read no more than so many bytes of it.
+        Read at most this many bytes.
 
     Returns
     -------
@@ -37,33 +37,35 @@ def read_bytes(path: str | os.PathLike, largest: int = LARGEST, first: int | Non
     Raises
     ------
     FddkitError
-        If it is missing, unreadable, too large or no plain file.
+        If it is missing, unreadable, too large or not a regular file.
     """
     try:
-        # without waiting: opening a pipe would, for somebody to write to it
+        # non-blocking: opening a pipe would wait for a writer
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise FddkitError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:  # a NUL in it
-        raise FddkitError(f"{str(path)!r} is no file name ({error}); give another") from error
-    found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode):
+        raise FddkitError(
+            f"{str(path)!r} is not a valid file name ({error}); give another"
+        ) from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
         os.close(handle)
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise FddkitError(f"cannot read {path}: it is {what}; give a file")
     with open(handle, "rb") as file:
-        if first is None and found.st_size > largest:
+        if first is None and status.st_size > largest:
             raise FddkitError(
-                f"{path} has {found.st_size:,} bytes, and no such file has more than "
+                f"{path} has {status.st_size:,} bytes, and no such file has more than "
                 f"{largest:,}; give another file"
             )
         try:
-            return file.read(found.st_size if first is None else first)
+            return file.read(status.st_size if first is None else first)
         except OSError as error:
             raise FddkitError(f"cannot read {path}: {error.strerror or error}") from error
         except MemoryError as error:
             raise FddkitError(
-                f"cannot read {path}: there is no memory for its {found.st_size:,} bytes; "
+                f"cannot read {path}: not enough memory for its {status.st_size:,} bytes; "
                 "free some, or give another file"
             ) from error
 
@@ -79,25 +81,25 @@ def read_json(path: str | os.PathLike) -> Any:
     Returns
     -------
     Any
-        What it holds, see `parse_json`.
+        Its content, see `parse_json`.
 
     Raises
     ------
     FddkitError
-        If the file is missing, unreadable or not such JSON.
+        If the file is missing, unreadable or not such JSON, see `parse_json`.
     """
     return parse_json(read_bytes(path, LARGEST_JSON), path)
 
 
 def parse_json(data: bytes | str, path: str | os.PathLike) -> Any:
-    """Return what JSON says, if any reader may take it up.
+    """Return the value of a JSON text, if it is safe for every reader.
 
     Parameters
     ----------
     data : bytes or str
         The JSON; bytes are UTF-8.
     path : path-like
-        Where it is from, for the error.
+        Where it came from, for the error.
 
     Returns
     -------
@@ -107,78 +109,83 @@ def parse_json(data: bytes | str, path: str | os.PathLike) -> Any:
     Raises
     ------
     FddkitError
-        If it is something else.
+        If it is anything else.
     """
     try:
         if len(data) > LARGEST_JSON:
             raise ValueError(f"it has {len(data):,} bytes")
         text = data.decode("utf-8") if isinstance(data, bytes) else data
-        found = json.loads(text, parse_constant=_no_number)
-        _walk(found)
+        value = json.loads(text, parse_constant=_no_number)
+        _walk(value)
     except (ValueError, RecursionError, MemoryError) as error:
         reasons = {RecursionError: "it is nested too deeply", MemoryError: "it is too large"}
         reason = reasons.get(type(error), error)
-        raise Damaged(f"{path} is not valid JSON ({clip(reason)})", "write it anew") from error
-    return found
+        raise Damaged(f"{path} is not valid JSON ({clip(reason)})", "write it again") from error
+    return value
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _walk(value: Any) -> None:
-    """Refuse, without recursion, what is too deep or would trouble whoever uses it."""
+    """Raise an error, without recursion, for a value too deep or too large to be used safely."""
     level = [value]
     for _ in range(DEEPEST):
         if not level:
             return
         deeper: list[Any] = []
-        for one in level:
-            if isinstance(one, str):
-                one.encode()  # half of a pair of surrogates cannot be printed
-            elif isinstance(one, int | float):
-                if not abs(one) <= sys.float_info.max:  # what is computed with it is a float
+        for item in level:
+            if isinstance(item, str):
+                item.encode()  # half a surrogate pair cannot be printed
+            elif isinstance(item, int | float):
+                if not abs(item) <= sys.float_info.max:  # later arithmetic is in floats
                     raise ValueError("a number is too large")
-            elif isinstance(one, dict):
-                deeper += [*one, *one.values()]
-            elif isinstance(one, list):
-                deeper += one
+            elif isinstance(item, dict):
+                deeper += [*item, *item.values()]
+            elif isinstance(item, list):
+                deeper += item
         level = deeper
     raise RecursionError
 
 
 def clip(value: object, length: int = 100) -> str:
-    """Return a text from a file as a message shows it: short, of printable characters.
+    r"""Return a text from a file as messages show it: short, and printable characters only.
 
     Parameters
     ----------
     value : object
         Anything; its ``str`` is shown.
     length : int
-        At most so many characters.
+        The largest number of characters.
 
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> clip("a very long\x1btext", 10)
+    'a very ...'
     """
     text = "".join(c if c.isprintable() else " " for c in str(value)[: 4 * length])
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-# --- the shape of what JSON says ---------------------------------------------------------------
+# --- the shape of a JSON value ------------------------------------------------------------------
 
 
 def conform(value: Any, shape: Any, where: str = "it") -> None:
-    """Refuse a value of JSON that has not the shape that its reader relies on.
+    """Raise an error unless a JSON value has the shape that its reader relies on.
 
     Parameters
     ----------
     value : Any
         What `parse_json` returned.
     shape : Any
-        A type or None, ``float`` standing for any number, ``int`` for a whole one. A tuple: one
-        of several shapes. ``[shape]``: a list of such. A dict: each key is there (one that ends
-        in ``?`` may be missing) with a value of that shape; others may be there too.
+        A type or None, where ``float`` means any number and ``int`` a whole one. A tuple: one of
+        several shapes. ``[shape]``: a list of values of that shape. A dict: each key exists (one
+        that ends in ``?`` may be missing) with a value of that shape; other keys are allowed.
         ``{str: shape}``: every value has that shape.
     where : str
         What the value is called in the error.
@@ -187,18 +194,27 @@ def conform(value: Any, shape: Any, where: str = "it") -> None:
     ------
     ValueError
         Says which part is wrong.
+
+    Examples
+    --------
+    >>> shape = {"mean": [float], "lr?": (float, None)}
+    >>> conform({"mean": [0.5, 1]}, shape)
+    >>> conform({"mean": [0.5, "1"]}, shape)
+    Traceback (most recent call last):
+        ...
+    ValueError: it.mean[1] is text, not a number
     """
     if isinstance(shape, tuple):
-        for one in shape:
+        for option in shape:
             with suppress(ValueError):
-                return conform(value, one, where)
-        names = " or ".join(_NAMES.get(_base(one), "something else") for one in shape)
+                return conform(value, option, where)
+        names = " or ".join(_NAMES.get(_base(option), "something else") for option in shape)
         raise ValueError(f"{where} is {_kind(value)}, not {names}")
     if not _is(value, _base(shape)):
         raise ValueError(f"{where} is {_kind(value)}, not {_NAMES[_base(shape)]}")
     if isinstance(shape, list):
-        for i, one in enumerate(value):
-            conform(one, shape[0], f"{where}[{i}]")
+        for i, item in enumerate(value):
+            conform(item, shape[0], f"{where}[{i}]")
     elif isinstance(shape, Mapping):
         for key, inner in shape.items():
             _entries(value, key, inner, where)
@@ -206,10 +222,10 @@ def conform(value: Any, shape: Any, where: str = "it") -> None:
 
 
 def _entries(value: dict, key: Any, shape: Any, where: str) -> None:
-    """Look at what a dictionary has under a key, or under every key where that is ``str``."""
+    """Check a dictionary's value for one key, or all its values if the key is ``str``."""
     if key is str:
-        for name, one in value.items():
-            conform(one, shape, f"{where}.{clip(name, 40)}")
+        for name, item in value.items():
+            conform(item, shape, f"{where}.{clip(name, 40)}")
     elif key.removesuffix("?") in value:
         name = key.removesuffix("?")
         conform(value[name], shape, f"{where}.{name}")
@@ -236,7 +252,7 @@ _NAMES = {
 def _is(value: Any, kind: Any) -> bool:
     if kind is None:
         return value is None
-    if kind in (int, float):  # True is an int of Python, and no number of JSON
+    if kind in (int, float):  # True is an int in Python, but not a number in JSON
         number = isinstance(value, int if kind is int else int | float)
         return number and not isinstance(value, bool)
     return isinstance(value, kind)
@@ -247,7 +263,7 @@ def _kind(value: Any) -> str:
 
 
 def is_file(path: str | os.PathLike) -> bool:
-    """Return whether a plain file is there; a name that cannot be one, or is too long, is not."""
+    """Return whether a regular file exists; False for a name that is invalid or too long."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):

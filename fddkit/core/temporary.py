@@ -1,4 +1,4 @@
-"""Temporary folders that are removed even where their owner was killed."""
+"""Temporary folders that are removed even if their owner is killed."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from .errors import FddkitError
 
 _PREFIX = "fddkit-kernel-"
-_LONGEST = 60  # bytes of the folder that holds ours: the path of a socket has at most 103
+_LONGEST = 60  # bytes of the parent folder's path: the path of a socket has at most 103
 
 
 @contextmanager
@@ -21,8 +21,8 @@ def private_folder() -> Iterator[Path]:
     Yields
     ------
     Path
-        Short enough for sockets. Where the process is killed, the next call by anybody of the
-        same user removes it: the lock that tells whether a folder is in use ends with its owner.
+        Short enough for sockets. If the process is killed, the same user's next call removes it:
+        the lock that marks a folder as in use ends with its owner.
 
     Raises
     ------
@@ -39,12 +39,12 @@ def private_folder() -> Iterator[Path]:
 
 
 def remove_orphans() -> None:
-    """Remove the private folders of this user whose owners have ended."""
+    """Remove this user's private folders whose owners have ended."""
     for folder in _base().glob(f"{_PREFIX}*"):
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
-            continue  # somebody else's, or removed meanwhile
+            continue  # another user's, or already removed
         try:
             if os.fstat(lock).st_uid == os.getuid():
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,7 +56,7 @@ def remove_orphans() -> None:
 
 
 def _make() -> tuple[Path, int]:
-    """Make a folder and lock it; another process may take it for an orphan until it is locked."""
+    """Make and lock a folder; until it is locked, another process may take it for an orphan."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_base()))
         try:
@@ -70,12 +70,12 @@ def _make() -> tuple[Path, int]:
 
 
 def _base() -> Path:
-    """Return the folder for temporary files, or /tmp where that is too long for sockets."""
+    """Return the folder for temporary files, or /tmp if its path is too long for sockets."""
     try:
         base = tempfile.gettempdir()
     except OSError as error:
         raise FddkitError(
-            f"there is no folder for temporary files ({error.strerror}); free some space, or let "
-            "TMPDIR name one that you may write to"
+            f"there is no folder for temporary files ({error.strerror}); free some space, or set "
+            "TMPDIR to one that you may write to"
         ) from error
     return Path(base if len(os.fsencode(base)) <= _LONGEST else "/tmp")

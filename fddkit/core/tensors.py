@@ -1,4 +1,4 @@
-"""Files of tensors: safetensors with a typed header, and a seal over both."""
+"""Tensor files: safetensors with a typed header, and a seal (a sha256) over both."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from .reading import clip, conform, parse_json, read_bytes
 
 FORMAT = 2  # raised when an older fddkit could misread a newer file; 1 had no seal and no kind
 
-_MARK = b'{"fddkit":"{'  # stands at the beginning of each of our files, behind {"__metadata__":
+_MARK = b'{"fddkit":"{'  # near the beginning of each of our files, after {"__metadata__":
 _LARGEST_HEADER = 64 * 2**20
 
 
@@ -29,7 +29,7 @@ def seal(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
     tensors : mapping of str to Tensor
         Contiguous, on the CPU.
     header : mapping
-        Anything JSON can hold; an entry ``sha256`` does not count.
+        Anything JSON can hold; an entry ``sha256`` is ignored.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def write_tensors(
     path : path-like
         The file.
     kind : Kind
-        What it is to be.
+        What kind of file to write.
     tensors : mapping of str to Tensor
         Any device.
     header : mapping
@@ -75,22 +75,38 @@ def write_tensors(
     Raises
     ------
     FddkitError
-        If it cannot be written, or tensors or header are not of the kind.
+        If it cannot be written, or the tensors or the header do not match the kind.
+
+    See Also
+    --------
+    read_tensors : The inverse.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fddkit.core.kinds import Array
+    >>> toy = Kind("toy", "a toy", "give another file", {"x": Array(("float32",), ("n",))})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "toy.safetensors")
+    ...     _ = write_tensors(path, toy, {"x": torch.ones(2)}, {"by": "me"})
+    ...     tensors, header = read_tensors(path, toy)
+    >>> tensors, header["by"]
+    ({'x': tensor([1., 1.])}, 'me')
     """
     from safetensors.torch import save
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     given = {"format": FORMAT, "kind": kind.name, **header}
     text = json.dumps(given, allow_nan=False)
-    found = parse_json(text, "its header")
+    parsed = parse_json(text, "its header")
     try:
-        kind.check(plain, found)
+        kind.check(plain, parsed)
     except ValueError as error:
         raise FddkitError(
-            f"{kind.title} cannot be saved in {path}: {clip(error)}; where numbers are no longer "
+            f"{kind.title} cannot be saved in {path}: {clip(error)}; if numbers are no longer "
             "finite, choose a smaller lr"
         ) from error
-    text = json.dumps({**found, "sha256": seal(plain, found)})
+    text = json.dumps({**parsed, "sha256": seal(plain, parsed)})
     data = save(plain, metadata={"fddkit": text})
     with atomic(path, look) as temporary:
         temporary.write_bytes(data)
@@ -100,7 +116,7 @@ def write_tensors(
 def read_tensors(
     path: str | os.PathLike, kind: Kind, sizes: Mapping[str, int] | None = None
 ) -> tuple[dict[str, Tensor], dict]:
-    """Read a file that `write_tensors` wrote, and see that it is whole.
+    """Read a file that `write_tensors` wrote, and check that it is intact.
 
     Parameters
     ----------
@@ -109,19 +125,23 @@ def read_tensors(
     kind : Kind
         What it should be.
     sizes : mapping of str to int, optional
-        Those of the sizes which the kind names that are known.
+        Values of sizes named by the kind, as far as they are known.
 
     Returns
     -------
     tensors : dict of str to Tensor
         On the CPU.
     header : dict
-        Its header.
+        The header.
 
     Raises
     ------
     FddkitError
         If the file is missing, damaged, of another kind or of a newer format.
+
+    See Also
+    --------
+    write_tensors : With an example of both.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -137,13 +157,13 @@ def read_tensors(
         raise _damaged(path, kind, error) from error
     except MemoryError as error:
         raise FddkitError(
-            f"cannot read {path}: there is no memory for its tensors; free some"
+            f"cannot read {path}: not enough memory for its tensors; free some"
         ) from error
     return tensors, header
 
 
 def read_header(path: str | os.PathLike, kind: Kind | None = None) -> dict:
-    """Read the header of a file of tensors, and nothing else.
+    """Read the header of a tensor file, and nothing else.
 
     Parameters
     ----------
@@ -155,7 +175,7 @@ def read_header(path: str | os.PathLike, kind: Kind | None = None) -> dict:
     Returns
     -------
     dict
-        Not compared with the seal, which is over the tensors too.
+        Not checked against the seal, which also covers the tensors.
 
     Raises
     ------
@@ -173,7 +193,7 @@ def only(kind: Kind) -> Look:
     Parameters
     ----------
     kind : Kind
-        Which; damaged and empty ones, too.
+        The kind; damaged and empty files may be replaced too.
 
     Returns
     -------
@@ -190,7 +210,7 @@ def only(kind: Kind) -> Look:
 
 
 def may_replace(path: Path, kind: Kind) -> bool:
-    """Return whether a file is of a kind, or was before it was damaged.
+    """Return whether a file is of a kind, or was one before it was damaged.
 
     Parameters
     ----------
@@ -202,7 +222,7 @@ def may_replace(path: Path, kind: Kind) -> bool:
     Returns
     -------
     bool
-        True too for an empty file, in which there is nothing to lose.
+        Also True for an empty file, in which there is nothing to lose.
     """
     try:
         header = read_header(path)
@@ -218,12 +238,12 @@ def may_replace(path: Path, kind: Kind) -> bool:
 
 
 def is_marked(path: Path) -> bool:
-    """Return whether a file begins as ours do, whatever has become of it since."""
+    """Return whether a file begins as ours do, even if it is damaged."""
     return _MARK in read_bytes(path, first=64)
 
 
 def _header(data: bytes, path: str | os.PathLike, kind: Kind | None) -> dict:
-    """Return the header that a file, or its beginning, holds."""
+    """Return the header from the content of a file, or from its beginning."""
     try:
         size = struct.unpack("<Q", data[:8])[0]
         if size > len(data) - 8:
@@ -250,5 +270,5 @@ def _header(data: bytes, path: str | os.PathLike, kind: Kind | None) -> dict:
 
 def _damaged(path: str | os.PathLike, kind: Kind | None, error: object) -> FddkitError:
     reason = clip(str(error).splitlines()[0] if str(error) else type(error).__name__)
-    title, advice = (kind.title, kind.advice) if kind else ("a file", "write it anew")
+    title, advice = (kind.title, kind.advice) if kind else ("a file", "write it again")
     return Damaged(f"{path} is truncated or not {title} of fddkit ({reason})", advice)

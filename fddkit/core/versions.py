@@ -1,4 +1,4 @@
-"""What a result was made with."""
+"""The software and hardware that a result was made with."""
 
 import platform
 from pathlib import Path
@@ -18,13 +18,13 @@ def versions(device: torch.device | str | None = None) -> dict[str, str | int]:
     Parameters
     ----------
     device : torch.device or str, optional
-        Where the numbers were computed; a GPU is named.
+        Where the numbers were computed; a GPU is recorded by name.
 
     Returns
     -------
     dict
         ``fddkit``, ``python``, ``torch``, ``numpy``, ``platform``, ``threads`` and ``device``;
-        everything JSON can hold.
+        all of it valid in JSON.
     """
     device = torch.device(device or "cpu")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
@@ -40,12 +40,12 @@ def versions(device: torch.device | str | None = None) -> dict[str, str | int]:
 
 
 def choose_device(device: torch.device | str | None) -> torch.device:
-    """Return the device asked for, or the first GPU where there is one, else the CPU.
+    """Return the requested device; by default the first GPU if there is one, else the CPU.
 
     Parameters
     ----------
     device : torch.device, str or None
-        E.g. ``"cpu"`` or ``"cuda:1"``; ``None`` chooses.
+        E.g. ``"cpu"`` or ``"cuda:1"``; None: the default.
 
     Returns
     -------
@@ -55,6 +55,11 @@ def choose_device(device: torch.device | str | None) -> torch.device:
     ------
     FddkitError
         If torch does not know the device or cannot use it here.
+
+    Examples
+    --------
+    >>> choose_device("cpu")
+    device(type='cpu')
     """
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,6 +1,6 @@
-"""Sets of images with groups: what there is, how bias gets in, and what is distilled from them.
+"""Images with groups: the data sets, how bias is injected, and what is distilled from them.
 
-Files, numbers and images come in; sets come out.
+Files and arrays come in; data sets come out.
 """
 
 __all__ = [

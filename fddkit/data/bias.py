@@ -1,11 +1,10 @@
-"""All that an injected bias is made of: who gets which group, and what a group looks like.
+"""Bias injection: which image gets which group, and what a group looks like.
 
-`assign_groups` decides who (`fddkit.data.group_assignment`); pure functions paint uint8 images:
-`colour_foreground`, `colour_background` and `grayscale` (`fddkit.data.colouring`), `gap` and
-`semantic_offset` (`fddkit.data.shifts`). A painter's result for an image depends on that image
-alone (its pixels, group and index), never on the batch it came in. All arithmetic is in integers
-(the noise of `gap` apart, which is rounded), so that images are equal bit for bit wherever they
-are made.
+`assign_groups` assigns the groups (`fddkit.data.group_assignment`); pure functions paint uint8
+images: `colour_foreground`, `colour_background` and `grayscale` (`fddkit.data.colouring`), `gap`
+and `semantic_offset` (`fddkit.data.shifts`). A painter's result for an image depends on that image
+alone (its pixels, group and index), never on the batch. All arithmetic is in integers (except for
+the noise of `gap`, which is rounded), so that images are identical bit for bit on every machine.
 """
 
 from .colouring import PALETTE, colour_background, colour_foreground, grayscale

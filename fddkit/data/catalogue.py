@@ -1,4 +1,4 @@
-"""The catalogue: a data set is one entry, its originals and the bias injected into them."""
+"""The catalogue: each data set is one entry, its originals and the bias injected into them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -22,13 +22,13 @@ class DatasetInfo:
     Attributes
     ----------
     name, title : str
-        The name that `fddkit.load` takes, and a line for people.
+        The name that `fddkit.load` takes, and a short description.
     target_names, group_names : tuple of str
-        Classes and groups.
+        Names of the classes and groups.
     shape : tuple of int
         (C, H, W) of an image.
     source : Source or None
-        The raw files it needs; None: nothing to download.
+        The raw files it needs; None if there is nothing to download.
     originals : callable
         ``originals(root, split, seed) -> images, target``, from `sources`.
     inject : callable
@@ -36,17 +36,23 @@ class DatasetInfo:
     mean, std : tuple of float
         Per-channel normalisation, in units where pixels go from 0 to 1.
     default_br : float
-        Bias ratio where `fddkit.load` is given none.
+        Bias ratio that `fddkit.load` uses by default.
     plain : int
-        The group whose look GAP starts from.
+        The group whose appearance GAP starts from.
     even : bool
-        Equal minorities differ by at most one image (`bias.group_counts`).
+        Whether equal minorities differ by at most one image (`bias.group_counts`).
     paired : bool
-        The test set has every image in every group, rather than each in one.
+        Whether the test set has every image in every group, rather than each in one.
     options : dict
-        What ``inject`` can be told, with defaults.
+        The options of ``inject``, with defaults.
     traits : Traits
-        What is to be known of the images.
+        Facts about the images.
+
+    Examples
+    --------
+    >>> entry = CATALOGUE["digits"]
+    >>> entry.classes, entry.groups, entry.shape, entry.on_disk()
+    (10, 10, (3, 16, 16), True)
     """
 
     name: str
@@ -78,15 +84,15 @@ class DatasetInfo:
 
     @property
     def needs(self) -> str:
-        """What must be on disk, in words; empty if nothing."""
+        """What must be on disk, in words; empty if nothing is needed."""
         return self.source.title if self.source else ""
 
     def files(self, root: str | Path = "data") -> list[Path]:
-        """Return the raw files that it reads."""
+        """Return the paths of the raw files that it reads."""
         return self.source.paths(root) if self.source else []
 
     def on_disk(self, root: str | Path = "data") -> bool:
-        """Return whether all its raw files are there."""
+        """Return whether all its raw files exist."""
         return all(path.is_file() for path in self.files(root))
 
 
@@ -182,12 +188,16 @@ def _is_entry(entry: object) -> bool:
 
 
 def _adopt(name: str, entry: DatasetInfo) -> DatasetInfo:
-    """Give a data set that is registered its name, and see that it can be what it says."""
+    """Give a data set that is being registered its name, and check it."""
     channels, height, width = entry.shape
     if len(entry.mean) != channels or len(entry.std) != channels:
-        raise FddkitError(f"the data set {name!r} has {channels} channels; give mean and std each")
+        raise FddkitError(
+            f"the data set {name!r} has {channels} channels; give mean and std for each"
+        )
     if min(entry.classes, entry.groups, height, width) < 1:
-        raise FddkitError(f"the data set {name!r} has no class, no group or no pixel; name some")
+        raise FddkitError(
+            f"the data set {name!r} has no class, no group or no pixel; give at least one"
+        )
     return replace(entry, name=name)
 
 

@@ -1,7 +1,7 @@
-"""Groups told apart by colour: painters of objects and of backgrounds, and of no colour at all.
+"""Groups that differ in colour: coloured objects, coloured backgrounds, and gray images.
 
-C-MNIST, C-FMNIST and CIFAR10-S are made of these (ReBias, FairDD). All arithmetic is in integers,
-so that images are equal bit for bit wherever they are made.
+C-MNIST, C-FMNIST and CIFAR10-S are made with these (ReBias, FairDD). All arithmetic is in integers,
+so that images are identical bit for bit on every machine.
 """
 
 from collections.abc import Callable
@@ -40,8 +40,8 @@ def colour_foreground(gray: Tensor, colour: Tensor, threshold: int | None = None
     colour : Tensor
         uint8 [N, 3].
     threshold : int, optional
-        Binarise first: pixels from this value on count as 255, the others as 0. C-MNIST has 128,
-        C-FMNIST none (`docs/methods.md`, "Data sets").
+        Binarise first: pixels of at least this value become 255, the others 0. C-MNIST uses 128,
+        C-FMNIST none.
 
     Returns
     -------
@@ -52,6 +52,20 @@ def colour_foreground(gray: Tensor, colour: Tensor, threshold: int | None = None
     ------
     FddkitError
         If a shape or dtype is not as above.
+
+    See Also
+    --------
+    colour_background : Paint everything but the object.
+
+    References
+    ----------
+    `docs/methods.md`, "Data sets"; FairDD (Zhou et al. 2025), after ReBias (Bahng et al. 2020).
+
+    Examples
+    --------
+    >>> gray = torch.tensor([[[0, 128, 255]]], dtype=torch.uint8)
+    >>> colour_foreground(gray, PALETTE[[1]])[0, :, 0].tolist()  # 255, 128, 0: orange
+    [[0, 128, 255], [0, 64, 128], [0, 0, 0]]
     """
 
     def paint(gray: Tensor, colour: Tensor) -> Tensor:
@@ -75,7 +89,7 @@ def colour_background(
         As in `colour_foreground`.
     wrap : bool
         Add ``255 * x`` modulo 256, as FairDD's code for C-FMNIST does (its object colour is 255
-        on a scale that ends at 1; `docs/methods.md`, "Data sets"): a white pixel becomes 1.
+        on a scale that ends at 1): a white pixel becomes 1.
 
     Returns
     -------
@@ -86,6 +100,20 @@ def colour_background(
     ------
     FddkitError
         If a shape or dtype is not as above.
+
+    See Also
+    --------
+    colour_foreground : Paint the object.
+
+    References
+    ----------
+    `docs/methods.md`, "Data sets"; FairDD (Zhou et al. 2025), after ReBias (Bahng et al. 2020).
+
+    Examples
+    --------
+    >>> gray = torch.tensor([[[0, 128, 255]]], dtype=torch.uint8)
+    >>> colour_background(gray, PALETTE[[1]])[0, :, 0].tolist()
+    [[255, 127, 0], [128, 63, 0], [0, 0, 0]]
     """
 
     def paint(gray: Tensor, colour: Tensor) -> Tensor:
@@ -101,7 +129,7 @@ def _colour(gray: Tensor, colour: Tensor, paint: Callable[..., Tensor]) -> Tenso
         raise FddkitError(f"gray images are {described(gray)}; give uint8 [N, H, W]")
     if colour.dtype != torch.uint8 or colour.shape != (len(gray), 3):
         raise FddkitError(
-            f"colours are {described(colour)}; give uint8 [{len(gray)}, 3], one an image"
+            f"colours are {described(colour)}; give uint8 [{len(gray)}, 3], one per image"
         )
     return in_chunks(paint, gray[:, None], colour.to(gray.device)[:, :, None, None])
 
@@ -117,7 +145,7 @@ def _scale(x: Tensor, colour: Tensor) -> Tensor:
 
 
 def grayscale(images: Tensor) -> Tensor:
-    """Take the colour away, as Pillow's mode "L" does, exactly; three equal channels remain.
+    """Remove the colour exactly as Pillow's mode "L" does; three equal channels remain.
 
     ``(19595 R + 38470 G + 7471 B + 32768) >> 16``, ITU-R 601-2 luma in fixed point.
 
@@ -135,6 +163,11 @@ def grayscale(images: Tensor) -> Tensor:
     ------
     FddkitError
         If the images are not as above.
+
+    Examples
+    --------
+    >>> grayscale(PALETTE[1].view(1, 3, 1, 1)).flatten().tolist()
+    [151, 151, 151]
     """
     check_colour_images(images)
 

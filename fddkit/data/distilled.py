@@ -1,4 +1,4 @@
-"""The distilled set: a few images per class, with the story of how they came to be."""
+"""The distilled set: a few images per class, with a record of how they were made."""
 
 import os
 from contextlib import suppress
@@ -11,10 +11,9 @@ from torch.utils.data import TensorDataset
 
 from ..core import files
 from ..core.errors import Damaged, FddkitError
-from ..core.numbers import is_whole
 from ..core.reading import clip
 from ..core.tensors import only, read_tensors, write_tensors
-from .distilled_file import SET
+from .distilled_file import SET, check_parts
 from .multi_formation import decode
 from .png_folder import write_pngs
 from .units import Units
@@ -23,18 +22,18 @@ from .whitening import Whitening
 
 @dataclass(frozen=True, eq=False)
 class DistilledSet:
-    """A small training set, as distilled (or as drawn, for the baselines).
+    """A small training set: distilled, or drawn from the real one (the baselines).
 
     Attributes
     ----------
     images : Tensor
-        float32 [M, C, H, W] in normalised units where they were optimised, or uint8 where they
-        are real images (methods ``random`` and ``whole``).
+        float32 [M, C, H, W], normalised, if they were optimised; uint8 if they are real images
+        (methods ``random`` and ``whole``).
     target : Tensor
         int64 [M], the class of each image.
     group : Tensor
-        int64 [M], the group of the real image that each one started from; -1 where it started
-        from noise. A distilled image itself belongs to no group.
+        int64 [M], the group of the real image that each one started from; -1 if it started from
+        noise. A distilled image itself belongs to no group.
     mean, std : tuple of float
         Normalisation of the training set per channel, for pixels in [0, 1].
     target_names, group_names : tuple of str
@@ -43,22 +42,31 @@ class DistilledSet:
         ``dataset`` (the arguments of `fddkit.load`), ``fingerprint`` (of the training set),
         ``method``, ``fairness``, ``ipc``, ``seed``, ``preset`` and ``settings``.
     versions : dict
-        Versions and machine, see `fddkit.core.versions.versions`.
+        Software and machine, see `fddkit.core.versions.versions`.
     loss : Tensor
         float64 [iterations], the matching loss of each step; empty for the baselines.
     factor : int
-        Side of the grid of small images that each image holds (IDC's multi-formation): networks
-        see ``factor ** 2`` images of full size in each, see `decoded`.
+        Side of the grid of small images in each image (IDC's multi-formation), from which networks
+        get ``factor ** 2`` images of full size, see `decoded`.
     lr : float, optional
-        The step size that was learnt with the images (MTT), for training on them.
+        The step size for training on the images, learnt along with them (MTT).
     whitening : Whitening, optional
-        What the normalised images went through (MTT's ZCA); test images must, too.
+        Applied to the normalised images (MTT's ZCA), and to be applied to test images too.
     sources : dict of str to str
-        Name and sha256 of each file of the cache that the set rests on (MTT's experts, encoders,
-        fair extractors).
+        Name and sha256 of each cached file that the set depends on (MTT's experts, encoders, fair
+        extractors).
     health : dict
-        ``verdict`` and ``notes``, see `fddkit.distillers.health`; empty where nothing was
-        optimised.
+        ``verdict`` and ``notes``, see `fddkit.distillers.health`; empty if nothing was optimised.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, _ = fdd.load("digits")
+    >>> s = fdd.distill(train, method="random", ipc=1, progress=False)
+    >>> s
+    DistilledSet(random of digits: 10 images 3x16x16, ipc=1)
+    >>> s.pixels().shape
+    torch.Size([10, 3, 16, 16])
     """
 
     images: Tensor
@@ -82,7 +90,7 @@ class DistilledSet:
         return len(self.images)
 
     def __repr__(self) -> str:
-        """Return one line: what, of which set, how many images of which shape."""
+        """Return one line: method, data set, number and shape of the images."""
         c = self.config
         made = clip(" ".join(str(c[k]) for k in ("method", "fairness") if c.get(k)))
         name = clip(c.get("dataset", {}).get("dataset", "?"))
@@ -91,7 +99,7 @@ class DistilledSet:
 
     @property
     def units(self) -> Units:
-        """What the images are measured in, where they are normalised."""
+        """The units of the images, if they are normalised."""
         return Units(tuple(self.mean), tuple(self.std), self.whitening)
 
     def normalised(self) -> Tensor:
@@ -112,7 +120,7 @@ class DistilledSet:
         Returns
         -------
         images : Tensor
-            [M * factor**2, C, H, W]; `images` itself where the factor is 1.
+            [M * factor**2, C, H, W]; `images` itself if the factor is 1.
         target : Tensor
             int64 [M * factor**2].
         """
@@ -123,7 +131,7 @@ class DistilledSet:
         return decode(self.images, self.factor, gray), target
 
     def seen(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `decoded`, and int64 [M * factor**2], the group of each; -1 where it has none."""
+        """Return `decoded` and the group of each image, int64 [M * factor**2]; -1 if none."""
         return *self.decoded(), self.group.repeat_interleave(self.factor**2)
 
     def pixels(self) -> Tensor:
@@ -132,7 +140,7 @@ class DistilledSet:
         Returns
         -------
         Tensor
-            float32 [M, C, H, W] in [0, 1]; what the optimisation drove outside is clipped.
+            float32 [M, C, H, W] in [0, 1]; values that the optimisation drove outside are clipped.
 
         Raises
         ------
@@ -145,10 +153,10 @@ class DistilledSet:
             pixels = self.units.pixels(self.images)
             if self.whitening is None or pixels.isfinite().all():
                 return pixels.clamp(0, 1)
-        raise FddkitError(f"the whitening of {self!r} cannot be undone; take another set")
+        raise FddkitError(f"the whitening of {self!r} cannot be undone; use another set")
 
     def to_dataset(self) -> TensorDataset:
-        """Return a torch data set of (normalised image, class), for any training code.
+        """Return a torch data set of (normalised image, class) pairs, for any training code.
 
         Returns
         -------
@@ -158,12 +166,12 @@ class DistilledSet:
         return TensorDataset(*replace(self, images=self.normalised()).decoded())
 
     def to_images(self, folder: str | os.PathLike) -> Path:
-        """Write one PNG an image and ``labels.csv`` (file, target, class, initial group).
+        """Write one PNG per image and ``labels.csv`` (file, target, class, initial group).
 
         Parameters
         ----------
         folder : path-like
-            Made where it is missing.
+            Created if it is missing.
 
         Returns
         -------
@@ -173,7 +181,7 @@ class DistilledSet:
         Raises
         ------
         FddkitError
-            If the folder cannot be written to, or holds another file of one of these names.
+            If the folder cannot be written to, or contains other files with these names.
         """
         labels = [
             (y, self.target_names[y], self.group_names[a] if a >= 0 else "")
@@ -189,8 +197,7 @@ class DistilledSet:
         path : path-like
             The file.
         look : callable, optional
-            See `fddkit.core.files.atomic`; by default another distilled set is replaced, and no
-            other file is.
+            See `fddkit.core.files.atomic`; by default only another distilled set is replaced.
 
         Returns
         -------
@@ -200,7 +207,16 @@ class DistilledSet:
         Raises
         ------
         FddkitError
-            If it cannot be written, its parts do not fit each other, or a pixel is not finite.
+            If it cannot be written, its parts do not fit together, or a pixel is not finite.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import fddkit as fdd
+        >>> s = fdd.distill(fdd.load("digits")[0], method="random", ipc=1, progress=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     fdd.DistilledSet.load(s.save(f"{folder}/s.safetensors"))
+        DistilledSet(random of digits: 10 images 3x16x16, ipc=1)
         """
         header = {
             "config": self.config,
@@ -227,7 +243,7 @@ class DistilledSet:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "DistilledSet":
-        """Read a set that `save` wrote.
+        """Read a set that `save` wrote (with an example there).
 
         Parameters
         ----------
@@ -242,7 +258,7 @@ class DistilledSet:
         Raises
         ------
         FddkitError
-            If the file is missing, damaged, not one of fddkit's, or of a newer format.
+            If the file is missing, damaged, not a distilled set, or of a newer format.
         """
         tensors, header = read_tensors(path, SET)
         names = ("mean", "std", "target_names", "group_names")
@@ -254,7 +270,7 @@ class DistilledSet:
             **{name: tuple(header[name]) for name in names},
             config=header["config"],
             versions=header["versions"],
-            # sets written before these existed have none of them
+            # older sets lack these
             factor=header.get("factor", 1),
             lr=header.get("lr"),
             sources=header.get("sources", {}),
@@ -270,30 +286,5 @@ class DistilledSet:
         return loaded
 
     def check(self) -> None:
-        """Raise ValueError where the parts do not fit each other."""
-        n = len(self.images)
-        if self.images.ndim != 4 or self.target.shape != (n,) or self.group.shape != (n,):
-            raise ValueError("images, target and group differ in length")
-        if not self.images.numel() or self.images.shape[1] not in (1, 3):
-            raise ValueError(f"images of shape {list(self.images.shape)} cannot be shown")
-        if n and not 0 <= int(self.target.min()) <= int(self.target.max()) < len(self.target_names):
-            raise ValueError("a target has no name")
-        if n and not -1 <= int(self.group.min()) <= int(self.group.max()) < len(self.group_names):
-            raise ValueError("a group has no name")
-        if not len(self.mean) == len(self.std) == self.images.shape[1]:
-            raise ValueError("mean and std do not fit the channels")
-        if not all(0 <= x <= 1 for x in self.mean) or not all(1e-6 <= x <= 1 for x in self.std):
-            raise ValueError("mean and std are not of pixels from 0 to 1")
-        if not is_whole(self.factor):
-            raise ValueError("the factor is not a positive integer")
-        if self.factor > min(self.images.shape[2:]):
-            raise ValueError(f"no image holds {self.factor} others side by side")
-        if self.factor > 1 and not self.images.is_floating_point():
-            raise ValueError("several images in one must be normalised")
-        if self.lr is not None and not 0 < self.lr < float("inf"):
-            raise ValueError("the learnt step size is not positive")
-        size = self.images.shape[1:].numel()
-        if self.whitening is not None:
-            shapes = [tuple(part.shape) for part in self.whitening]
-            if shapes != [(size,), (size, size)]:
-                raise ValueError("the whitening does not fit the images")
+        """Raise ValueError if the parts do not fit together."""
+        check_parts(self)

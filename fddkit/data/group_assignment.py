@@ -1,4 +1,4 @@
-"""Who gets which group: how a bias ratio (BR) deals the groups out, class by class."""
+"""Group assignment: how a bias ratio (BR) deals out the groups, class by class."""
 
 import math
 from collections.abc import Sequence
@@ -21,8 +21,7 @@ def group_counts(
     """Return how many of a class's images go to the majority group and to each minority group.
 
     The majority gets ``int(br * n)``; the minorities get chunks of ``ceil(rest / (n_groups - 1))``
-    of what remains, so that the last one may be short (FairDD's code; `docs/methods.md`,
-    "Data sets").
+    of what remains, so that the last one may be short, as in FairDD's code.
 
     Parameters
     ----------
@@ -34,10 +33,10 @@ def group_counts(
         Groups, at least two.
     proportions : sequence of float, optional
         Relative sizes of the ``n_groups - 1`` minorities, scaled to what remains and rounded by
-        largest remainder. Equal sizes if left out.
+        the largest-remainder method. By default all equal.
     even : bool
-        Let equal minorities differ by at most one image: in a small class, chunks would leave
-        the last groups empty.
+        Let equal minorities differ by at most one image. In a small class, chunks would leave the
+        last groups empty.
 
     Returns
     -------
@@ -48,6 +47,17 @@ def group_counts(
     ------
     FddkitError
         If an argument is outside its range.
+
+    References
+    ----------
+    `docs/methods.md`, "Data sets".
+
+    Examples
+    --------
+    >>> group_counts(100, br=0.75, n_groups=4)
+    [75, 9, 9, 7]
+    >>> group_counts(100, br=0.75, n_groups=4, even=True)
+    [75, 9, 8, 8]
     """
     if n_groups < 2:
         raise FddkitError(f"n_groups={n_groups} is too few; a bias needs at least two groups")
@@ -86,18 +96,23 @@ def _largest_remainder(n: int, proportions: Sequence[float], size: int) -> list[
 def majority_group(n_classes: int, n_groups: int) -> Tensor:
     """Return the majority group of each class: ``y * n_groups // n_classes``.
 
-    Class i's own colour for ten classes and ten groups (C-MNIST); group 0 for the first half of
-    the classes and group 1 for the second for two groups (CIFAR10-S).
+    With ten classes and ten groups, each class has a colour of its own (C-MNIST); with two groups,
+    group 0 belongs to the first half of the classes and group 1 to the second (CIFAR10-S).
 
     Parameters
     ----------
     n_classes, n_groups : int
-        How many there are.
+        Their numbers.
 
     Returns
     -------
     Tensor
         int64 [n_classes].
+
+    Examples
+    --------
+    >>> majority_group(10, 2).tolist()
+    [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
     """
     return torch.arange(n_classes) * n_groups // n_classes
 
@@ -111,11 +126,11 @@ def assign_groups(
     even: bool = False,
     shuffle_minorities: bool = True,
 ) -> Tensor:
-    """Deal a group to every image so that each class has its majority group.
+    """Assign a group to every image so that each class has its majority group.
 
-    In each class the images are shuffled; the first ``int(br * n)`` get `majority_group`, the
+    In each class the images are shuffled; the first ``int(br * n)`` get its `majority_group`, the
     rest the other groups in random order. The shuffle depends on the seed alone, so that the
-    majority of a smaller BR is contained in the majority of a larger one.
+    majority of a smaller BR is contained in that of a larger one.
 
     Parameters
     ----------
@@ -126,8 +141,8 @@ def assign_groups(
     seed : int
         Names the shuffle.
     shuffle_minorities : bool
-        Draw which minority gets which chunk. False: ascending group number, as always when
-        ``proportions`` are given, which then belong to the minorities in that order.
+        Draw which minority gets which chunk. False: in ascending order of group number, as always
+        when ``proportions`` are given, since they refer to the minorities in that order.
 
     Returns
     -------
@@ -138,8 +153,15 @@ def assign_groups(
     ------
     FddkitError
         If the labels are not class numbers or an argument is outside its range.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0] * 8 + [1] * 8)
+    >>> group = assign_groups(target, br=0.75, n_groups=2, seed=0)
+    >>> [group[target == y].bincount().tolist() for y in (0, 1)]
+    [[6, 2], [2, 6]]
     """
-    group_counts(0, br, n_groups, proportions)  # mistakes are told even where there is no image
+    group_counts(0, br, n_groups, proportions)  # report mistakes even without images
     ascending = not shuffle_minorities or proportions is not None
     return Deck(target, n_groups, seed, ascending).deal(br, proportions, even)
 
@@ -156,7 +178,7 @@ class Deck:
     seed : int
         Names the shuffle.
     ascending : bool
-        Minorities in ascending order, rather than drawn.
+        Take the minorities in ascending order, rather than a random one.
 
     Raises
     ------
@@ -169,7 +191,7 @@ class Deck:
             raise FddkitError("target must be one class number per image: int64 [N], none negative")
         target = target.cpu()
         self.n = len(target)
-        #: of each class: its images in the order they are dealt in, and the groups, majority first
+        #: for each class: its images in dealing order, and the groups, majority first
         self.rows: list[Tensor] = []
         self.order: list[Tensor] = []
         n_classes = int(target.max()) + 1 if self.n else 0

@@ -1,4 +1,4 @@
-"""The labelled images everything works on: each with a class and a group."""
+"""The labelled images that everything works on: each has a class and a group."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from .whitening import Whitening
 class GroupedDataset:
     """Images with a target attribute (the class) and a protected attribute (the group).
 
-    `fddkit.load` makes one of a data set in the catalogue, `from_arrays` one of your own.
+    `fddkit.load` makes one from the catalogue, `from_arrays` from your own images.
 
     Attributes
     ----------
@@ -37,17 +37,26 @@ class GroupedDataset:
     mean, std : tuple of float
         Per-channel normalisation, in units where pixels go from 0 to 1.
     info : dict
-        The arguments from which `fddkit.data.loading.reload` builds the set again; empty where
-        there are none (own arrays, subsets).
+        The arguments from which `fddkit.data.loading.reload` rebuilds the set; empty if it cannot
+        (own arrays, subsets).
     index : Tensor, optional
         int64 [N], which original each image shows. None: nothing was painted.
     paint : callable, optional
-        ``paint(index, group) -> uint8 images`` draws originals as members of groups, on the CPU.
+        ``paint(index, group) -> uint8 images`` paints originals as members of groups, on the CPU.
         None: the groups are natural.
     whitening : Whitening, optional
         Applied after the normalisation, see `fddkit.data.whitening`.
     traits : Traits
-        What is to be known of the images, see `fddkit.data.traits`.
+        Facts about the images, see `fddkit.data.traits`.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, test = fdd.load("digits")
+    >>> train
+    <GroupedDataset digits train: 1,347 images 3x16x16, 10 classes, 10 groups>
+    >>> train.subset(train.target == 0).counts()[0].tolist()
+    [100, 4, 4, 4, 3, 3, 4, 4, 4, 4]
     """
 
     images: Tensor
@@ -77,7 +86,7 @@ class GroupedDataset:
         std: Sequence[float] | None = None,
         traits: Traits | None = None,
     ) -> "GroupedDataset":
-        """Check your own arrays and make a data set of a copy of them.
+        """Check your own arrays and make a data set from a copy of them.
 
         Parameters
         ----------
@@ -88,13 +97,12 @@ class GroupedDataset:
         name : str
             What to call it.
         target_names, group_names : sequence of str, optional
-            Their numbers in order. If left out, every number up to the largest must occur; if
+            By default the numbers in order, and every number up to the largest must occur; if
             given, a class or group may be empty (as in a test set that lacks one).
         mean, std : sequence of float, optional
-            One value per channel, in units where pixels go from 0 to 1. 0.5 if left out.
+            One value per channel, in units where pixels go from 0 to 1; by default 0.5.
         traits : Traits, optional
-            Whether mirrored images keep their class, and what else methods want to know; by
-            default those of photographs.
+            Whether mirrored images keep their class, and so on; by default those of photographs.
 
         Returns
         -------
@@ -103,7 +111,13 @@ class GroupedDataset:
         Raises
         ------
         FddkitError
-            If something does not fit: the sentence says what, and what to do.
+            If something does not fit: the message says what, and what to do.
+
+        Examples
+        --------
+        >>> images = np.zeros((4, 1, 8, 8), dtype=np.uint8)
+        >>> GroupedDataset.from_arrays(images, target=[0, 0, 1, 1], group=[0, 1, 0, 1])
+        <GroupedDataset arrays: 4 images 1x8x8, 2 classes, 2 groups>
         """
         images = check_images(images, name)
         target = check_labels(target, len(images), name, "target")
@@ -148,17 +162,11 @@ class GroupedDataset:
 
     @property
     def units(self) -> Units:
-        """What the normalised images are measured in."""
+        """The units of the normalised images."""
         return Units(tuple(self.mean), tuple(self.std), self.whitening)
 
     def counts(self) -> Tensor:
-        """Count the images of each class and group.
-
-        Returns
-        -------
-        Tensor
-            int64 [C, A].
-        """
+        """Return the number of images of each class and group, int64 [C, A]."""
         cell = self.target * self.n_groups + self.group
         return cell.bincount(minlength=self.n_classes * self.n_groups).view(self.n_classes, -1)
 
@@ -168,7 +176,7 @@ class GroupedDataset:
         Parameters
         ----------
         images : Tensor
-            uint8 [M, C, H, W], or int64 [M]: which of this set's images.
+            uint8 [M, C, H, W], or int64 [M], positions of images in this set.
 
         Returns
         -------
@@ -184,16 +192,12 @@ class GroupedDataset:
         return self.images, self.target, self.group
 
     def to(self, device: str | torch.device) -> "GroupedDataset":
-        """Return the data set with its tensors on a device (itself if they are there).
+        """Return the data set with its tensors on a device (itself if they are already there).
 
         Parameters
         ----------
         device : str or torch.device
             For example ``"cuda"``.
-
-        Returns
-        -------
-        GroupedDataset
         """
         moved = self.images.to(device)
         if moved is self.images:
@@ -213,11 +217,7 @@ class GroupedDataset:
         Parameters
         ----------
         index : Tensor
-            int64 [M], which images, in which order.
-
-        Returns
-        -------
-        GroupedDataset
+            int64 [M], the positions of the images, in the order wanted.
         """
         index = torch.as_tensor(index, device=self.images.device)
         return replace(
@@ -230,21 +230,27 @@ class GroupedDataset:
         )
 
     def counterfactual(self, limit: int | None = None) -> "GroupedDataset | None":
-        """Draw every original as a member of every group.
+        """Paint every original as a member of every group.
 
-        Cells of class and group then hold the same originals, so that differences between
-        groups are paired and every cell is as large as the class.
+        All groups of a class then show the same originals, so that differences between groups
+        are paired and every group is as large as the class.
 
         Parameters
         ----------
         limit : int, optional
-            Originals per class, the first ones; all if left out.
+            Use only the first so many originals of each class; by default all.
 
         Returns
         -------
         GroupedDataset or None
-            Original by original: image 0 in groups 0 to A-1, then image 1 and so on. None where
+            Original by original: image 0 in groups 0 to A-1, then image 1 and so on. None if the
             groups are natural, so that an image cannot change its group.
+
+        Examples
+        --------
+        >>> import fddkit as fdd
+        >>> fdd.load("digits")[1].counterfactual(limit=2).counts()[0].tolist()
+        [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
         """
         if self.paint is None:
             return None
@@ -271,7 +277,7 @@ class GroupedDataset:
         )
 
     def fingerprint(self) -> str:
-        """Return the sha256 of images, labels and names: equal for equal data, whatever made it.
+        """Return the sha256 of images, labels and names: equal for equal data, however made.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""A training set before its groups are dealt: what can be painted, and nothing painted yet."""
+"""A data set before its groups are assigned: everything to paint it with, nothing painted yet."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,15 +18,15 @@ from .traits import PHOTOGRAPHS, Traits
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Canvas:
-    """Originals with a class, a way to paint them, and a shuffled deck to deal groups from.
+    """Originals with classes, a way to paint them, and a shuffled deck to deal groups from.
 
-    A bias ratio costs nothing here: only the images that are looked at need painting. What the
-    explorer redraws while a slider moves, and what `fddkit.load` paints as a whole.
+    Changing the bias ratio is cheap: only the images that are looked at need to be painted. The
+    explorer redraws them while a slider moves; `fddkit.load` paints all of them.
 
     Attributes
     ----------
     name : str
-        Of the data set.
+        Name of the data set.
     target : Tensor
         int64 [N], the class of each original.
     target_names, group_names : tuple of str
@@ -38,13 +38,13 @@ class Canvas:
     deck : Deck
         The originals of each class, shuffled.
     even : bool
-        Equal minorities differ by at most one image.
+        Whether equal minorities differ by at most one image.
     proportions : sequence of float or None
         Relative sizes of the minorities.
     info : dict
         The arguments of `fddkit.load`, without the bias ratio.
     traits : Traits
-        What is to be known of the images.
+        Facts about the images.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Canvas:
         return self.deck.deal(br, self.proportions, self.even)
 
     def at(self, br: float) -> GroupedDataset:
-        """Return the painted training set of a bias ratio."""
+        """Return the painted training set for a bias ratio."""
         return self.painted(self.deal(br), br=br)
 
     def painted(self, group: Tensor, index: Tensor | None = None, **info: Any) -> GroupedDataset:
@@ -77,12 +77,12 @@ class Canvas:
         Parameters
         ----------
         group : Tensor
-            int64 [M], of each image.
+            int64 [M], the group of each image.
         index : Tensor, optional
-            int64 [M], which original each image shows; all of them in order if left out.
+            int64 [M], which original each image shows; by default all in order.
         **info
-            Added to `info`, what `fddkit.data.loading.reload` needs; if none, it cannot be loaded
-            by name, as a part of a set cannot.
+            Added to `info` for `fddkit.data.loading.reload`; if empty, the result has no `info` and
+            cannot be reloaded, like a subset.
 
         Returns
         -------
@@ -110,9 +110,9 @@ class Canvas:
         Parameters
         ----------
         paired : bool
-            Every image in every group, group by group, rather than each in one.
+            Put every image in every group, group by group, rather than each in one.
         br : float
-            Of the training set that it belongs to, for `info`.
+            Bias ratio of the corresponding training set, for `info`.
 
         Returns
         -------
@@ -150,20 +150,20 @@ def prepare(
 
 
 def group_names(entry: DatasetInfo, gap: int | None) -> tuple[str, ...]:
-    """Return what the groups are called."""
+    """Return the names of the groups."""
     return entry.group_names if gap is None else ("plain", f"GAP {gap}")
 
 
 def _painter(
     entry: DatasetInfo, originals: Tensor, seed: int, arguments: dict[str, Any]
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the function that draws originals as members of groups."""
-    own = {name: arguments[name] for name in entry.options}
+    """Return the function that paints originals as members of groups."""
+    options = {name: arguments[name] for name in entry.options}
 
     def paint(index: Tensor, group: Tensor) -> Tensor:
         index, group = index.cpu(), group.cpu()
         plain = group if arguments["gap"] is None else torch.full_like(group, entry.plain)
-        images = entry.inject(originals[index], plain, **own)
+        images = entry.inject(originals[index], plain, **options)
         return move(images, index, group, seed, arguments)
 
     return paint
@@ -172,7 +172,7 @@ def _painter(
 def move(
     images: Tensor, index: Tensor, group: Tensor, seed: int, arguments: dict[str, Any]
 ) -> Tensor:
-    """Apply what comes after a set's own injection: GAP to group 1, the offset to all but 0."""
+    """Apply the shifts after the set's own injection: GAP to group 1, the offset to all but 0."""
     for_gap, for_offset = (
         {name.removeprefix(prefix): arguments[name] for name in known if name in arguments}
         for prefix, known in (("gap_", GAP_OPTIONS), ("offset_", OFFSET_OPTIONS))

@@ -1,4 +1,4 @@
-"""The arguments of `fddkit.load`: which there are, of which type, ready for JSON."""
+"""The options of `fddkit.load`: their names and types, checked and ready for JSON."""
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
@@ -14,7 +14,7 @@ from .catalogue import DatasetInfo
 
 
 def _open(function: Callable[..., Tensor], prefix: str) -> dict[str, Any]:
-    """Return what the papers leave open in a function of `bias`: its defaults, prefixed."""
+    """Return the options that the papers leave open in a function of `bias`, with defaults."""
     defaults = {name: p.default for name, p in signature(function).parameters.items()}
     return {prefix + name: x for name, x in defaults.items() if x not in (Parameter.empty, None)}
 
@@ -34,7 +34,7 @@ def check_number(name: str, value: object, kind: type) -> None:
 def resolve(
     options: Mapping[str, Any], entry: DatasetInfo, gap: int | None, offset: float
 ) -> dict[str, Any]:
-    """Return every option that applies, given or default, ready for JSON."""
+    """Return every applicable option, given or default, ready for JSON."""
     known = dict(entry.options)
     if gap is not None:
         known |= GAP_OPTIONS
@@ -47,14 +47,16 @@ def resolve(
             raise unknown(f"option of {entry.name} as it is loaded here", name, known)
         kind = type(known[name])
         if not isinstance(value, _KINDS[kind]) or isinstance(value, bool) is not (kind is bool):
-            raise FddkitError(f"{name}={value!r} has the wrong type; give one like {known[name]}")
+            raise FddkitError(
+                f"{name}={value!r} has the wrong type; give a value like {known[name]}"
+            )
         known[name] = numbers(name, value, int) if kind is tuple else kind(value)
     return {name: list(x) if isinstance(x, tuple) else x for name, x in known.items()}
 
 
 def numbers(name: str, values: Any, kind: type) -> list:
-    """Return the values as a list of that kind, ready for JSON."""
+    """Return the values as a list of numbers of that kind, ready for JSON."""
     try:
         return [kind(value) for value in values]
     except (TypeError, ValueError) as error:
-        raise FddkitError(f"{name}={values!r} is no list of numbers; give one") from error
+        raise FddkitError(f"{name}={values!r} is not a list of numbers; give one") from error

@@ -1,4 +1,4 @@
-"""Loading: originals from the catalogue, groups dealt by a bias ratio, images painted."""
+"""Loading: read originals, assign groups by a bias ratio, and paint the images."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -23,7 +23,7 @@ _INFO = {
     "offset?": float,
     "proportions?": ([float], None),
 }
-_OURS = ("name", "root", "download")  # arguments of `load` that no file decides
+_OURS = ("name", "root", "download")  # arguments of `load` that a file must not set
 _LONGEST = 400  # characters of one argument
 _GAP_BR = 0.8  # COBRA's SKEW in the experiments with GAP
 
@@ -35,6 +35,11 @@ def catalogue() -> list[DatasetInfo]:
     -------
     list of DatasetInfo
         With name, title, classes, groups, shape, default_br, needs and ``on_disk(root)``.
+
+    Examples
+    --------
+    >>> [(entry.name, entry.needs) for entry in catalogue()][1:3]
+    [('digits-bg', ''), ('cmnist-fg', 'MNIST')]
     """
     return list(CATALOGUE.values())
 
@@ -57,19 +62,19 @@ def load(
     name : str
         One of `catalogue`, for example ``"digits"``, which needs no download.
     br : float, optional
-        Bias ratio: the share of a class that shows its majority group, from 1/A to 1. If left
-        out, 0.9 (0.75 for the digits; 0.8, COBRA's SKEW, with ``gap``).
+        Bias ratio: the share of a class that shows its majority group, from 1/A to 1. By default
+        0.9 (0.75 for the digits; 0.8, COBRA's SKEW, with ``gap``).
     seed : int
-        Deals the groups (and splits the digits, and draws the noise of GAP).
+        Determines the groups (and the split of the digits, and the noise of GAP).
     root : path-like
         The folder with the raw data, laid out as torchvision does.
     gap : int, optional
         COBRA's GAP level, 0 to 4, in place of the set's own groups: the two groups are then the
-        image as it is (in colour, or in the first colour) and moved away by `bias.gap`.
+        image as it is (in colour, or in the first colour) and the image altered by `bias.gap`.
     offset : float
         Gamma of `bias.semantic_offset`, applied last.
     proportions : sequence of float, optional
-        Relative sizes of the minority groups, in ascending order of group; equal if left out.
+        Relative sizes of the minority groups, in ascending order of group; by default equal.
     download : bool
         Download what is missing under ``root``, through torchvision.
     **options
@@ -80,14 +85,33 @@ def load(
     Returns
     -------
     train, test : GroupedDataset
-        The test set is dealt at BR 1/A; for CIFAR10-S and with ``gap`` it has every image in
-        every group instead, group by group.
+        The test set has BR 1/A; for CIFAR10-S and with ``gap`` it has every image in every group
+        instead, group by group.
 
     Raises
     ------
     FddkitError
         If a name or option is unknown, a value is outside its range, or data is missing or
         corrupt.
+
+    See Also
+    --------
+    catalogue : The data sets.
+    reload : Load a set again from its ``info``.
+    fddkit.GroupedDataset.from_arrays : Use your own images.
+
+    References
+    ----------
+    `docs/methods.md`, "Data sets".
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, test = fdd.load("digits")
+    >>> train.counts()[0].tolist()  # images of the digit 0, by colour
+    [100, 4, 4, 4, 3, 3, 4, 4, 4, 4]
+    >>> test.counts()[0].tolist()
+    [4, 4, 4, 5, 4, 4, 4, 5, 5, 5]
     """
     entry = _entry(name)
     if br is None:
@@ -107,7 +131,7 @@ def load(
 
 
 class Originals:
-    """The originals of a training set, read once and painted with one bias after the other.
+    """The originals of a training set, read once and painted with one bias after another.
 
     Parameters
     ----------
@@ -131,7 +155,7 @@ class Originals:
         self._read = self.entry.originals(root, "train", self.seed)
 
     def canvas(self, gap: int | None = None, offset: float = 0.0, **options: Any) -> Canvas:
-        """Return what `load` paints its training set on.
+        """Return the `Canvas` from which `load` paints its training set.
 
         Parameters
         ----------
@@ -163,7 +187,7 @@ def _arguments(
     proportions: Sequence[float] | None,
     options: dict[str, Any],
 ) -> dict[str, Any]:
-    """Check everything but the bias ratio, before any file is read, and return it as plain data."""
+    """Check all arguments but the bias ratio before reading any file; return them for JSON."""
     check_number("seed", seed, Integral)
     check_number("offset", offset, Real)
     if gap is not None:
@@ -178,15 +202,15 @@ def _arguments(
         "proportions": proportions,
         **resolve(options, entry, gap, offset),
     }
-    blank, one = torch.zeros(1, *entry.shape, dtype=torch.uint8), torch.ones(1, dtype=torch.int64)
-    move(blank, one, one, 0, arguments)
+    blank, ones = torch.zeros(1, *entry.shape, dtype=torch.uint8), torch.ones(1, dtype=torch.int64)
+    move(blank, ones, ones, 0, arguments)
     return arguments
 
 
 def reload(
     info: Mapping[str, Any], root: str | Path = "data"
 ) -> tuple[GroupedDataset, GroupedDataset]:
-    """Load the data set that an ``info`` describes, exactly as it was.
+    """Load the data set that an ``info`` describes, identical to the original.
 
     Parameters
     ----------
@@ -203,7 +227,14 @@ def reload(
     Raises
     ------
     FddkitError
-        If ``info`` is empty (own arrays, a subset), says something else, or as in `load`.
+        If ``info`` is empty (own arrays, a subset) or invalid, or as in `load`.
+
+    Examples
+    --------
+    >>> train, _ = load("digits", br=0.9, seed=1)
+    >>> again, _ = reload(train.info)
+    >>> again.fingerprint() == train.fingerprint()
+    True
     """
     if "dataset" not in info:
         raise FddkitError(
@@ -215,19 +246,19 @@ def reload(
         conform(dict(info), _INFO, "it")
         for name, value in info.items():
             if name in _OURS or len(name) > _LONGEST or len(repr(value)) > _LONGEST:
-                raise ValueError(f"{clip(name, 40)} is no argument of a data set")
+                raise ValueError(f"{clip(name, 40)} is not an argument of a data set")
             if isinstance(value, int) and abs(value) >= 2**63:
                 raise ValueError(f"its {clip(name, 40)} is too large")
     except ValueError as error:
         raise FddkitError(
-            f"what the set says of its data is nothing that can be loaded ({clip(error)}); "
+            f"the set's description of its data cannot be loaded ({clip(error)}); "
             "pass the GroupedDataset itself"
         ) from error
     return load(info["dataset"], root=root, **arguments)
 
 
 def download(name: str, root: str | Path = "data") -> None:
-    """Download the raw data of a data set, unless it is there, with a progress bar.
+    """Download the raw data of a data set unless it is already there, with a progress bar.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Multi-formation: several small images in each synthetic one (Kim et al. 2022, IDC)."""
+"""Multi-formation: several small images in each synthetic image (IDC, Kim et al. 2022)."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -7,7 +7,7 @@ from torch.nn import functional as F
 def decode(images: Tensor, factor: int, fill: Tensor) -> Tensor:
     """Cut each image into ``factor x factor`` blocks and enlarge each to the full size.
 
-    Bilinear, edges not aligned. Where the side is not a multiple of the factor, rows and columns
+    Bilinear, without aligned corners. If a side is not a multiple of the factor, rows and columns
     are added first, as in the official code.
 
     Parameters
@@ -17,13 +17,17 @@ def decode(images: Tensor, factor: int, fill: Tensor) -> Tensor:
     factor : int
         Blocks per side.
     fill : Tensor
-        float [C, 1, 1], what is added: a pixel of 0.5 in the units of the images.
+        float [C, 1, 1], the added pixel: a gray of 0.5 in the units of the images.
 
     Returns
     -------
     Tensor
         [M * factor**2, C, H, W], block after block in reading order, image after image;
         differentiable.
+
+    References
+    ----------
+    `docs/methods.md`, "IDC".
     """
     if factor == 1:
         return images

@@ -1,8 +1,8 @@
-"""A foreign ``.pt`` file, read in a process of its own whose answer is not trusted either.
+"""Reading foreign ``.pt`` files in a separate process, whose answer is not trusted either.
 
-The process runs `official_reader`, isolated from the environment and from any package, within
-limits of memory and time; where the system has no `resource` limits (Windows), of time only. It
-ends with its parent. Whatever happens to it becomes one sentence.
+The process runs `official_reader`, isolated from the environment and from all packages, within
+limits of memory and time (of time only where the system has no `resource` limits, as on Windows).
+It ends with its parent. Whatever goes wrong in it becomes one sentence.
 """
 
 import json
@@ -25,13 +25,13 @@ from torch import Tensor
 from ..core.errors import FddkitError
 from ..core.reading import read_bytes
 
-SECONDS = 120  # to start a Python and read a file, with room for a slow machine
+SECONDS = 120  # to start Python and read a file, with a margin for slow machines
 MEMORY = 2**30  # bytes of address space, beyond four times the file
-MOST = 2**31  # bytes of a file: fifty times the largest sets of the official codes
+MOST = 2**31  # bytes of a file: fifty times the largest set of the official codes
 
 KNOWN = "a set of the official DC, DSA, DM, CAFE, FairDD, MTT, IDC or DREAM code"
 _READER = Path(__file__).with_name("official_reader.py")
-_KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # a Python may not start without
+_KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # Python may not start without these
 _HEADER = 4096  # bytes
 _DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -41,7 +41,7 @@ _DTYPES = {
     )
 }
 _NOT = f"{{path}} is not {KNOWN}: %s; give a file that one of them saved"
-_SENTENCES = {  # by the word in which `official_reader` or `_ask` say it
+_SENTENCES = {  # by the word that `official_reader` or `_ask` returns
     "other": _NOT % "torch.save did not write it",
     "damaged": _NOT % "it is damaged",
     "more": _NOT % "it holds more than plain data, {detail}",
@@ -55,21 +55,21 @@ _SENTENCES = {  # by the word in which `official_reader` or `_ask` say it
     "choose one of them",
     "structure": "{path} does not hold images and labels as any known code saves them; "
     f"it is not {KNOWN}",
-    "special": "the {detail} of {path} are no plain tensor; save them as one",
+    "special": "the {detail} of {path} are not a plain tensor; save them as one",
     "repeats": "the {detail} of {path} repeat themselves; save a plain tensor",
 }
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes
     ----------
     format : {"dc", "mtt", "idc"}
         See `fddkit.data.official_sets`.
     arrays : list of Tensor
-        Images and labels; of MTT's, one of the two. Of any shape and values.
+        Images and labels, or one of the two (MTT); of any shape and values.
     data : bytes
         The file.
     """
@@ -80,7 +80,7 @@ class Contents:
 
 
 def contents(path: Path, experiment: int = 0) -> Contents:
-    """Read a file that torch.save wrote.
+    """Read a file written by torch.save.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def contents(path: Path, experiment: int = 0) -> Contents:
     Raises
     ------
     FddkitError
-        If it is missing, no regular file, or anything but a set of a known format.
+        If it is missing, not a regular file, or anything but a set in a known format.
     """
     data = read_bytes(path, MOST)
     memory = MEMORY + 4 * len(data)
@@ -105,7 +105,7 @@ def contents(path: Path, experiment: int = 0) -> Contents:
     except OSError as error:
         raise FddkitError(
             f"cannot start the process that reads {path}: {error.strerror or error}; "
-            "end some others and try again"
+            "end some other processes and try again"
         ) from error
     if "refused" not in header:
         return Contents(header["format"], arrays, data)
@@ -121,7 +121,7 @@ def contents(path: Path, experiment: int = 0) -> Contents:
 
 
 def _ask(data: bytes, experiment: int, memory: int) -> tuple[dict[str, Any], list[Tensor]]:
-    """Have a process read a file; return its header, and its arrays unless it refused."""
+    """Have a process read a file; return the header, and the arrays unless it refused."""
     limits = [str(n) for n in (len(data), experiment, memory, SECONDS)]
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", _READER, *limits],
@@ -134,7 +134,7 @@ def _ask(data: bytes, experiment: int, memory: int) -> tuple[dict[str, Any], lis
     late.daemon = True
     try:
         late.start()
-        with suppress(OSError):  # it has ended, and has perhaps said why
+        with suppress(OSError):  # it has ended, perhaps after saying why
             process.stdin.write(data)
             process.stdin.flush()
         answer = _answer(process.stdout, len(data))
@@ -163,7 +163,7 @@ def _named(code: int) -> str:
 
 
 def _answer(stream: BinaryIO, most: int) -> tuple[dict[str, Any], list[Tensor]] | None:
-    """Take in header and arrays; None unless all of it is as it must be."""
+    """Return the header and the arrays; None unless everything is valid."""
     try:
         header = json.loads(stream.readline(_HEADER))
         if "refused" in header:
@@ -172,14 +172,14 @@ def _answer(stream: BinaryIO, most: int) -> tuple[dict[str, Any], list[Tensor]] 
         kind, heads = header["format"], header["arrays"]
         if kind not in ("dc", "mtt", "idc") or len(heads) != (1 if kind == "mtt" else 2):
             return None
-        found = [(_DTYPES[head["dtype"]], list(head["shape"])) for head in heads]
-        if any(type(n) is not int or not 0 <= n <= most for _, shape in found for n in shape):
+        types = [(_DTYPES[head["dtype"]], list(head["shape"])) for head in heads]
+        if any(type(n) is not int or not 0 <= n <= most for _, shape in types for n in shape):
             return None
-        sizes = [dtype.itemsize * prod(shape) for dtype, shape in found]
-        if sum(sizes) > most:  # more than the file has
+        sizes = [dtype.itemsize * prod(shape) for dtype, shape in types]
+        if sum(sizes) > most:  # more than the file holds
             return None
         arrays = []
-        for (dtype, shape), size in zip(found, sizes, strict=True):
+        for (dtype, shape), size in zip(types, sizes, strict=True):
             numbers = bytearray(size)
             if stream.readinto(numbers) != size:
                 return None
@@ -191,10 +191,10 @@ def _answer(stream: BinaryIO, most: int) -> tuple[dict[str, Any], list[Tensor]] 
 
 
 def _refusal(header: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a refusal of which only expected words remain."""
+    """Return a refusal with only the expected words in it."""
     if header["refused"] not in _SENTENCES:
         return None
-    found, detail = {"refused": header["refused"]}, str(header["detail"])
+    refusal, detail = {"refused": header["refused"]}, str(header["detail"])
     if re.fullmatch(r"[\w.]{1,100}", detail, re.ASCII):
-        found["detail"] = detail
-    return found
+        refusal["detail"] = detail
+    return refusal

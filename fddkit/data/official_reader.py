@@ -1,13 +1,13 @@
-"""The program that reads a foreign ``.pt`` file in a process of its own, for `official_process`.
+"""The program that reads a foreign ``.pt`` file in a separate process, for `official_process`.
 
-It needs nothing but Python's standard library, and it builds nothing but plain data. What
-torch.save writes is a pickle beside the numbers of its tensors. Whatever the pickle names is
-looked up in a table of functions of this module, which only note where the numbers of a tensor
-lie; names that are not in the table end the reading. torch.load, also with ``weights_only``, makes
-tensors of every kind out of what the file says, and NumPy does the same with its dtypes: with a
-hostile file, that can crash the process, and worse.
+It needs only Python's standard library, and builds nothing but plain data. torch.save writes a
+pickle along with the numbers of its tensors. Whatever the pickle names is looked up in a table of
+functions of this module, which only record where the numbers of a tensor are; a name that is not
+in the table ends the reading. torch.load, even with ``weights_only``, makes tensors of every kind
+from what the file says, and NumPy does the same with its dtypes: a hostile file can use that to
+crash the process, or worse.
 
-The file comes through standard input, which stays open until the reader's work is of no more use.
+The file comes through standard input, which stays open for as long as the answer is wanted.
 The answer goes to standard output: one line of JSON, then the numbers of the images and labels.
 """
 
@@ -27,9 +27,9 @@ from math import ceil, prod
 from typing import Any
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of torch.save before torch 1.6
-_GRACE = 10  # seconds beyond the limit, in which whoever started this has ended it
+_GRACE = 10  # seconds beyond the limit; by then the parent has ended this process
 
-# torch's names of what a storage holds: ours, and bytes a number
+# torch's names of what a storage holds: our name, and bytes per number
 _STORAGES = {
     "Double": ("float64", 8),
     "Float": ("float32", 4),
@@ -50,7 +50,7 @@ _STORAGES = {
 _PLAIN = {name for name, _ in _STORAGES.values()} - {"complex", "quantised"}
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}  # of unsigned numbers, in `array` and `memoryview`
 
-# NumPy's codes of numbers, in those of `struct`
+# NumPy's codes of numbers -> those of `struct`
 _NUMBERS = {
     **{"f2": "e", "f4": "f", "f8": "d", "b1": "?"},
     **{"i1": "b", "i2": "h", "i4": "i", "i8": "q"},
@@ -59,14 +59,14 @@ _NUMBERS = {
 
 
 class Refused(Exception):
-    """The file is no set that can be read; `official_process` has the sentence that says why.
+    """The file is not a set that can be read; `official_process` has the sentence for each reason.
 
     Parameters
     ----------
     reason : str
-        A word.
+        One word, a key of the table of sentences.
     detail : str or int, optional
-        What the sentence is to name.
+        What the sentence mentions.
     """
 
     def __init__(self, reason: str, detail: str | int | None = None):
@@ -78,7 +78,7 @@ class Refused(Exception):
 
 
 class _Storage:
-    """Where the numbers of tensors lie: a name in the file, how many there are, of what kind."""
+    """Where the numbers of tensors are: a name in the file, their number and their type."""
 
     __slots__ = ("dtype", "key", "length", "part", "size")
 
@@ -88,7 +88,7 @@ class _Storage:
 
 
 class _Tensor:
-    """What the file says about a tensor, unchecked; no storage where it is of a special kind."""
+    """What the file says about a tensor, unchecked; without storage if it is of a special kind."""
 
     __slots__ = ("offset", "shape", "storage", "strides")
 
@@ -106,7 +106,7 @@ class _Number:
 
     def __setstate__(self, state: tuple) -> None:
         if state not in ((3, order, None, None, None, -1, -1, 0) for order in "<>=|"):
-            raise Refused("damaged")  # no dtype of plain numbers
+            raise Refused("damaged")  # not a dtype of plain numbers
         self.order = ">" if state[1] == ">" else "<"
 
 
@@ -132,7 +132,7 @@ def _scalar(kind: Any, data: Any) -> float | int:
 
 
 def _encode(text: Any, _: Any) -> bytes:
-    if len(text) > 8:  # of a number; a pickle of protocol 2 has no bytes otherwise
+    if len(text) > 8:  # only for a number's bytes; protocol 2 has no others
         raise Refused("more", "_codecs.encode")
     return text.encode("latin1")
 
@@ -163,7 +163,7 @@ _NAMES: dict[str, Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds plain data, and notes of tensors; calls nothing but the functions above."""
+    """Builds plain data and records of tensors; calls nothing but the functions above."""
 
     def __init__(self, file: io.BytesIO):
         super().__init__(file, encoding="latin1")
@@ -176,7 +176,7 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> _Storage:
         word, kind, key, _, length, *part = pid
-        if word != "storage":  # torch.save writes nothing else but the code of modules
+        if word != "storage":  # otherwise torch.save writes only the code of modules
             raise Refused("more", "torch.nn.Module")
         self.sizes.setdefault(key, kind[1])
         return _Storage(kind, key, length, *part)
@@ -186,7 +186,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Zip:
-    """What torch.save has written since torch 1.6: an archive of a pickle and its storages."""
+    """The format of torch.save since torch 1.6: an archive of a pickle and its storages."""
 
     def __init__(self, data: bytes):
         self._archive = zipfile.ZipFile(io.BytesIO(data))
@@ -207,12 +207,12 @@ class _Zip:
         return self._archive.read(f"{self._top}/{name}")
 
     def storage(self, key: Any) -> bytes:
-        """Return the numbers of a storage, as bytes."""
+        """Return the numbers of a storage as bytes."""
         return self._entry(f"data/{key}")
 
 
 class _Old:
-    """What torch.save wrote before: pickles one after the other, then the storages."""
+    """The format before that: pickles one after another, then the storages."""
 
     order = "little"
 
@@ -220,7 +220,7 @@ class _Old:
         self._data, file = data, io.BytesIO(data)
         if _Unpickler(file).load() != _MAGIC or _Unpickler(file).load() != _PROTOCOL:
             raise Refused("other")
-        _Unpickler(file).load()  # what machine it was
+        _Unpickler(file).load()  # a description of the machine
         unpickler = _Unpickler(file)
         self.value = unpickler.load()
         self._places, at = {}, 0
@@ -232,7 +232,7 @@ class _Old:
             at = self._places[key].stop
 
     def storage(self, key: Any) -> bytes:
-        """Return the numbers of a storage, as bytes."""
+        """Return the numbers of a storage as bytes."""
         place = self._places[key]
         if place.stop > len(self._data):
             raise Refused("damaged")
@@ -247,11 +247,11 @@ def _opened(data: bytes) -> _Zip | _Old:
     raise Refused("other")
 
 
-# --- what is a set --------------------------------------------------------------------------
+# --- what counts as a set -------------------------------------------------------------------
 
 
 def _recognise(value: Any, experiment: int) -> tuple[str, list[_Tensor]]:
-    """Return the format, and the images and labels (of MTT's: either)."""
+    """Return the format, and the images and labels (or one of the two: MTT)."""
     kind, pair = None, None
     if isinstance(value, dict) and isinstance(value.get("data"), list | tuple):
         kind, several = "dc", value["data"]
@@ -262,13 +262,13 @@ def _recognise(value: Any, experiment: int) -> tuple[str, list[_Tensor]]:
         kind, pair = "idc", value
     elif isinstance(value, _Tensor):
         return "mtt", [value]
-    if isinstance(pair, list | tuple) and [type(one) for one in pair] == [_Tensor, _Tensor]:
+    if isinstance(pair, list | tuple) and [type(item) for item in pair] == [_Tensor, _Tensor]:
         return kind, list(pair)
     raise Refused("structure")
 
 
 def _array(tensor: _Tensor, file: _Zip | _Old, name: str) -> tuple[dict[str, Any], bytes]:
-    """Return kind, shape and numbers of a tensor, if it is plain and the file has them all."""
+    """Return type, shape and numbers of a tensor, if it is plain and the file is complete."""
     storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
     if not isinstance(storage, _Storage) or storage.dtype not in _PLAIN:
         raise Refused("special", name)
@@ -312,19 +312,19 @@ def _gathered(data: bytes, size: int, offset: int, dims: list[tuple[int, int]]) 
 
 
 def read(data: bytes, experiment: int) -> tuple[dict[str, Any], list[bytes]]:
-    """Read a file of torch.save.
+    """Read a file written by torch.save.
 
     Parameters
     ----------
     data : bytes
-        All of it.
+        The whole file.
     experiment : int
-        Which of several sets.
+        Which of several sets to read.
 
     Returns
     -------
     header : dict
-        The format, and of each array what it holds; or why there is none.
+        The format, and type and shape of each array; or the reason for refusing.
     arrays : list of bytes
         Their numbers.
     """
@@ -332,13 +332,13 @@ def read(data: bytes, experiment: int) -> tuple[dict[str, Any], list[bytes]]:
         file = _opened(data)
         kind, tensors = _recognise(file.value, experiment)
         named = zip(tensors, ("images", "labels"), strict=False)
-        heads, arrays = zip(*(_array(one, file, name) for one, name in named), strict=True)
+        heads, arrays = zip(*(_array(tensor, file, name) for tensor, name in named), strict=True)
         return {"format": kind, "arrays": heads}, list(arrays)
     except Refused as refused:
         return {"refused": refused.reason, "detail": refused.detail}, []
     except MemoryError:
         return {"refused": "memory", "detail": None}, []
-    except Exception:  # a damaged file fails in as many ways as there are bytes
+    except Exception:  # damaged files fail in countless ways
         return {"refused": "damaged", "detail": None}, []
 
 
@@ -346,20 +346,22 @@ def read(data: bytes, experiment: int) -> tuple[dict[str, Any], list[bytes]]:
 
 
 def _confine(memory: int, seconds: int) -> None:
-    """Give up what a reader does not need, for good: more memory or time, files, processes."""
+    """Give up for good what a reader does not need: more memory or time, files, processes."""
     try:
         import resource
     except ImportError:  # Windows
         return
     limits = {"AS": memory, "CPU": seconds, "CORE": 0, "FSIZE": 0, "NPROC": 0}
     for name, most in limits.items():
-        with suppress(AttributeError, OSError, ValueError):  # not all systems know or allow all
+        with suppress(
+            AttributeError, OSError, ValueError
+        ):  # not every system knows or allows every limit
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
 
 
 def _end_with_parent() -> None:
-    """End when the process that started this one ends, however it does."""
-    if sys.platform == "linux":  # at once, also in the midst of what no thread interrupts
+    """End when the process that started this one ends, however it ends."""
+    if sys.platform == "linux":  # immediately, even while no thread can run
         with suppress(ImportError, OSError, AttributeError):
             from ctypes import CDLL
 
@@ -378,11 +380,11 @@ def main(arguments: list[str]) -> None:
     Parameters
     ----------
     arguments : list of str
-        The bytes to read, the experiment, and the limits: bytes of memory, seconds.
+        The number of bytes to read, the experiment, and the limits: bytes of memory, seconds.
     """
     size, experiment, memory = map(int, arguments[:3])
     seconds = float(arguments[3]) + _GRACE
-    # ends the process whatever it is at, where the system has no limits of its own
+    # ends the process whatever it is doing, on systems without limits of their own
     faulthandler.dump_traceback_later(seconds, exit=True)
     data = sys.stdin.buffer.read(size)
     if len(data) == size:

@@ -1,14 +1,14 @@
-"""Sets that the official codes distilled, read without trusting them.
+"""Sets distilled by the official codes, read without trusting the files.
 
-Three formats are known, told apart by their structure:
+Three formats are known, distinguished by their structure:
 
-- DC, DSA, DM, CAFE and FairDD: a dictionary whose ``data`` lists ``[images, labels]`` of each
+- DC, DSA, DM, CAFE and FairDD: a dictionary whose ``data`` lists ``[images, labels]`` for each
   experiment; images normalised by the mean and standard deviation of the data set.
-- MTT: a tensor of images, their labels in a file of their own (``images_best.pt`` and
-  ``labels_best.pt``); normalised, and whitened where ZCA was on.
+- MTT: a tensor of images, with the labels in a separate file (``images_best.pt`` and
+  ``labels_best.pt``); normalised, and whitened if ZCA was on.
 - IDC and DREAM: a list ``[images, labels]``; pixels in [0, 1], several small images in each.
 
-A file is read in a process of its own, see `fddkit.data.official_process`.
+A file is read in a separate process, see `fddkit.data.official_process`.
 """
 
 import os
@@ -39,38 +39,42 @@ def read_foreign(
     method: str = "foreign",
     fairness: str | None = None,
 ) -> DistilledSet:
-    """Read a set distilled by the official code of another method.
+    """Read a set that the official code of a method distilled.
 
     Parameters
     ----------
     path : path-like
         A ``.pt`` file.
     train : GroupedDataset
-        The training set it was distilled from: gives classes, shape and normalisation.
+        The training set it was distilled from; it determines classes, shape and normalisation.
     labels : path-like, optional
-        The labels of an MTT set; by default the file beside it that is called ``labels`` where
-        this is called ``images``.
+        The labels of an MTT set; by default the file next to it whose name has ``labels`` in place
+        of ``images``.
     experiment : int
-        Which of several sets in the file.
+        Which of several sets in the file to read.
     factor : int, optional
-        Side of the grid of small images in each; by default 2 for IDC and DREAM, else 1.
+        Side of the grid of small images in each image; by default 2 for IDC and DREAM, else 1.
     zca : bool
-        The images are whitened; the whitening is computed anew from ``train``.
+        Whether the images are whitened; the whitening is recomputed from ``train``.
     lr : float, optional
-        The step size that was learnt with the images.
+        The step size that was learnt along with the images.
     method, fairness : str
         What to call the set in tables.
 
     Returns
     -------
     DistilledSet
-        Ready for `fddkit.evaluation.evaluate`; no image has a group.
+        Ready for `fddkit.evaluate`; no image has a group.
 
     Raises
     ------
     FddkitError
-        For a file that is missing, damaged, unsafe or of no known format, or that does not fit
-        the training set.
+        For a file that is missing, damaged, unsafe or of unknown format, or that does not fit the
+        training set.
+
+    See Also
+    --------
+    fddkit.DistilledSet.load : Read a set that fddkit saved.
     """
     path = Path(path)
     kind, images, target, data = _read(path, labels, experiment)
@@ -98,7 +102,7 @@ def read_foreign(
             "experiment": experiment,
         },
     }
-    found = DistilledSet(
+    result = DistilledSet(
         images=images,
         target=target,
         group=torch.full_like(target, -1),
@@ -113,36 +117,36 @@ def read_foreign(
         whitening=white,
     )
     try:
-        found.check()
+        result.check()
     except ValueError as error:
         raise FddkitError(f"{path} cannot be imported: {error}") from error
-    return found
+    return result
 
 
 def _read(
     path: Path, labels: str | os.PathLike | None, experiment: int
 ) -> tuple[str, Tensor, Tensor, bytes]:
-    """Return format, images, labels, and the file that was read."""
-    found = contents(path, experiment)
-    if found.format != "mtt":
-        return found.format, *found.arrays, found.data
+    """Return the format, the images, the labels and the bytes of the file."""
+    first = contents(path, experiment)
+    if first.format != "mtt":
+        return first.format, *first.arrays, first.data
     beside = Path(labels) if labels else path.with_name(path.name.replace("images", "labels"))
     if beside == path or not beside.exists():
         raise FddkitError(
-            f"{path} holds images alone, as MTT's files do, and there is no {beside.name} "
+            f"{path} holds only images, as MTT's files do, and there is no {beside.name} "
             "with their labels; name it with --labels FILE"
         )
     target = contents(beside)
     if target.format != "mtt":
         raise FddkitError(
-            f"{beside} holds more than the labels of {path}; name MTT's file of them with "
+            f"{beside} holds more than the labels of {path}; name MTT's file of labels with "
             "--labels FILE"
         )
-    return "mtt", *found.arrays, *target.arrays, found.data
+    return "mtt", *first.arrays, *target.arrays, first.data
 
 
 def _normalised(pixels: Tensor, train: GroupedDataset, path: Path) -> Tensor:
-    """Return IDC's pixels in the units of the training set, if pixels they are."""
+    """Return IDC's pixels in the units of the training set; refuse what are not pixels."""
     if pixels.min() < -0.01 or pixels.max() > 1.01:
         raise FddkitError(
             f"the pixels of {path} reach from {pixels.min():.3g} to {pixels.max():.3g}, but "
@@ -154,16 +158,16 @@ def _normalised(pixels: Tensor, train: GroupedDataset, path: Path) -> Tensor:
 def _checked(
     images: Tensor, target: Tensor, train: GroupedDataset, path: Path
 ) -> tuple[Tensor, Tensor]:
-    """Return images and labels in the kinds of numbers of a set, if they fit the training set."""
+    """Return the images as floats and the labels as int64, if they fit the training set."""
     shape = "x".join(map(str, train.shape))
     if images.ndim != 4 or tuple(images.shape[1:]) != train.shape or not len(images):
-        found = "x".join(map(str, images.shape[1:])) or "no shape"
+        size = "x".join(map(str, images.shape[1:])) or "no shape"
         raise FddkitError(
-            f"the images of {path} are {found}, those of {train.name} {shape}; "
+            f"the images of {path} are {size}, those of {train.name} {shape}; "
             "name the data set that they were distilled from"
         )
     if target.ndim == 2:
-        raise FddkitError(f"the labels of {path} are soft; fddkit trains on one class an image")
+        raise FddkitError(f"the labels of {path} are soft; fddkit trains on one class per image")
     if target.shape != (len(images),):
         raise FddkitError(f"{path} has {len(images)} images and {target.numel()} labels")
     images, target = images.float(), target.double()

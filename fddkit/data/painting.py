@@ -1,4 +1,4 @@
-"""What all that paint images share: a few at a time, and what they refuse."""
+"""Shared by all functions that paint images: painting in chunks, and checks."""
 
 from collections.abc import Callable
 
@@ -16,18 +16,18 @@ def in_chunks(paint: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     Parameters
     ----------
     paint : callable
-        Of a few rows of every tensor, to uint8 images; it must treat them one by one.
+        Maps a few rows of every tensor to uint8 images; it must treat them independently.
     *tensors : Tensor
-        [N, ...], images and what else is given for each.
+        [N, ...], images and whatever else is given for each.
 
     Returns
     -------
     Tensor
-        uint8 [N, ...], what ``paint`` makes of them.
+        uint8 [N, ...], the results of ``paint``.
     """
     chunks = zip(*(tensor.split(_CHUNK) for tensor in tensors), strict=True)
     painted = paint(*next(chunks))
-    # not the concatenation of the pieces, which would double and fragment the memory
+    # not a concatenation of the pieces, which would double and fragment the memory
     result = painted.new_empty(len(tensors[0]), *painted.shape[1:])
     result[:_CHUNK] = painted
     for start, chunk in enumerate(chunks, start=1):
@@ -42,5 +42,5 @@ def check_colour_images(images: Tensor) -> None:
 
 
 def described(tensor: Tensor) -> str:
-    """Return dtype and shape in words, for a sentence about a tensor that does not fit."""
+    """Return dtype and shape in words, for errors about tensors that do not fit."""
     return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"

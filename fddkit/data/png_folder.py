@@ -1,4 +1,4 @@
-"""Images as a folder of PNG files, with a table of what each of them is."""
+"""Images as a folder of PNG files, with a table that describes each."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ from ..core.reading import read_bytes
 def write_pngs(
     folder: str | os.PathLike, pixels: Tensor, labels: Iterable[tuple[int, str, str]]
 ) -> Path:
-    """Write one PNG an image and ``labels.csv`` (file, target, class, initial group).
+    """Write one PNG per image and ``labels.csv`` (file, target, class, initial group).
 
     Parameters
     ----------
     folder : path-like
-        Made where it is missing.
+        Created if it is missing.
     pixels : Tensor
-        float [M, C, H, W] in [0, 1], of one or three channels.
+        float [M, C, H, W] in [0, 1], with one or three channels.
     labels : iterable of (int, str, str)
         Number and name of the class, and name of the group, of each image.
 
@@ -37,7 +37,7 @@ def write_pngs(
     Raises
     ------
     FddkitError
-        If the folder cannot be written to, or holds another file of one of these names.
+        If the folder cannot be written to, or contains other files with these names.
     """
     from PIL import Image
 
@@ -54,7 +54,7 @@ def write_pngs(
         writer.writerow((name, y, title, group))
     made["labels.csv"] = table.getvalue().encode()
     for name, content in made.items():
-        _same_as(folder / name, content)  # before the first of them is written
+        _same_as(folder / name, content)  # before the first one is written
     for name, content in made.items():
         with files.atomic(folder / name, partial(_same_as, content=content)) as temporary:
             temporary.write_bytes(content)
@@ -62,6 +62,6 @@ def write_pngs(
 
 
 def _same_as(path: Path, content: bytes) -> None:
-    """Refuse a file that is there, unless it is the one that would be written."""
+    """Raise an error if a file exists, unless it has the content to be written."""
     if os.path.lexists(path) and read_bytes(path) != content:
-        raise FddkitError(f"{path} is there, and is kept; choose an empty folder for the images")
+        raise FddkitError(f"{path} exists, and is kept; choose an empty folder for the images")

@@ -1,4 +1,4 @@
-"""Which real images a distillation step sees."""
+"""Sampling: which real images a distillation step sees."""
 
 from typing import NamedTuple
 
@@ -17,17 +17,17 @@ class Batch(NamedTuple):
     Attributes
     ----------
     index : Tensor
-        int64 [N] on the CPU, which images of the set.
+        int64 [N] on the CPU, the positions of the images in the set.
     cell : Tensor
-        int64 [N] on the CPU, ``class * n_groups + group`` of each; never decreasing.
+        int64 [N] on the CPU, ``class * n_groups + group`` of each; non-decreasing.
     counts : Tensor
-        int64 [classes, groups], how many are of each cell.
+        int64 [classes, groups], the number of images in each cell.
     frequency : Tensor
         float64 [classes, groups], how often a group occurs in its class: in the batch under
         ``class`` sampling (so the vanilla target is the mean over the batch, as published), in
-        the whole set under ``group`` sampling (where the batch no longer tells).
+        the whole set under ``group`` sampling (where the batch no longer shows it).
     log_weights : Tensor or None
-        float64 [N], logarithms of the weights of the ``kde`` rule; None under other rules.
+        float64 [N], the log weights of the ``kde`` rule; None under other rules.
     """
 
     index: Tensor
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
         return self.cell // self.counts.shape[1]
 
     def part(self, classes: slice) -> "Batch":
-        """Return the images of some consecutive classes, the first of which becomes class 0."""
+        """Return the images of some consecutive classes; the first of them becomes class 0."""
         sizes = self.counts.sum(1)
         start = int(sizes[: classes.start].sum())
         rows = slice(start, start + int(sizes[classes].sum()))
@@ -65,10 +65,10 @@ class Sampler:
     batch : int
         Images per class (fewer where the class has fewer).
     mode : {"class", "group"}
-        ``class`` draws from the whole class, as all official code does: a group comes as often as
-        it occurs, and a rare one is at times absent. ``group`` draws from every group that the
-        class has (all of a group smaller than its part), so none is ever absent and the shapes
-        are the same in every step.
+        ``class`` draws from the whole class, as all official code does: a group appears as often
+        as it occurs, and a rare one is sometimes absent. ``group`` draws from every group that the
+        class has (all of a group that is too small), so none is ever absent and the shapes are the
+        same in every step.
     group_batch : {"share", "whole"}
         How many images ``group`` draws from each group: an equal share of ``batch``, or ``batch``
         (COBRA passes 256 images of every group through the network).
@@ -76,10 +76,18 @@ class Sampler:
     Attributes
     ----------
     log_weights : Tensor or None
-        float64 [len(data)], logarithms of the weights of the ``kde`` rule; who needs them sets
-        them.
+        float64 [len(data)], the log weights of the ``kde`` rule; set from outside if the rule
+        needs them.
     shares : Tensor
-        float64 [classes, groups], the share of each group in its class in the whole set.
+        float64 [classes, groups], the share of each group within its class, over the whole set.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, _ = fdd.load("digits")
+    >>> rng = torch.Generator().manual_seed(0)
+    >>> Sampler(train, batch=30, mode="group").draw(rng).counts[0].tolist()
+    [3, 3, 3, 3, 3, 3, 3, 3, 3, 3]
     """
 
     def __init__(
@@ -130,14 +138,14 @@ class Sampler:
         Parameters
         ----------
         index : Tensor
-            int64 [N] on the CPU, in any order; an image may come twice.
+            int64 [N] on the CPU, in any order; an image may occur twice.
 
         Returns
         -------
         Batch
         """
         cell = self._cell[index]
-        # each cell in one piece: a statistic of cells is then one of slices
+        # each cell is contiguous, so that statistics of cells are statistics of slices
         order = cell.argsort(stable=True)
         index, cell = index[order], cell[order]
         counts = cell.bincount(minlength=self.shares.numel()).view_as(self.shares)

@@ -1,6 +1,6 @@
-"""Groups told apart by COBRA's shifts: GAP moves images away, the semantic offset their colours.
+"""Groups made by COBRA's shifts: GAP alters whole images, the semantic offset their colours.
 
-The noise of `gap` is drawn for each image alone and rounded; all else is in integers.
+The noise of `gap` is drawn for each image alone and rounded; everything else is in integers.
 """
 
 import math
@@ -26,13 +26,13 @@ def gap(
     line: Sequence[int] = (255, 255, 255),
     width: int = 1,
 ) -> Tensor:
-    """Move images away from their originals by COBRA's GAP level (appendix F).
+    """Move images away from their originals by COBRA's GAP level.
 
-    The levels are nested, each begins with the image of the one before:
+    The levels are cumulative, each starts from the image of the one before:
     0 nothing; 1 channels RGB become GBR; 2 a thin diagonal line; 3 Gaussian noise, clipped, then
     a second diagonal; 4 rotation by 270 degrees (counterclockwise), inversion, fresh noise.
 
-    The paper does not give the noise's strength, nor the line's colour and width: the defaults of
+    The paper gives neither the noise's strength nor the line's colour and width: the defaults of
     the last three parameters are our choice.
 
     Parameters
@@ -42,7 +42,7 @@ def gap(
     level : int
         0 to 4.
     index : Tensor
-        int64 [N], which image each one is: with ``seed`` it fixes the noise, whatever the batch.
+        int64 [N], the identity of each image: with ``seed`` it fixes the noise, whatever the batch.
     seed : int
         Names the noise.
     sigma : float
@@ -61,6 +61,16 @@ def gap(
     ------
     FddkitError
         If the level or an option is outside its range, or a shape or dtype is not as above.
+
+    References
+    ----------
+    COBRA (Moslemi et al. 2026), appendix F; `docs/methods.md`, "Data sets".
+
+    Examples
+    --------
+    >>> image = torch.tensor([10, 20, 30], dtype=torch.uint8).view(1, 3, 1, 1)
+    >>> gap(image, level=1, index=torch.tensor([0]), seed=0).flatten().tolist()
+    [20, 30, 10]
     """
     _check_gap(images, level, index, sigma, line, width)
     if level == 0:
@@ -95,14 +105,14 @@ def _check_gap(
     if level not in GAP_LEVELS or isinstance(level, bool):
         raise FddkitError(f"gap={level} is not a GAP level; give 0, 1, 2, 3 or 4")
     if not 0 <= sigma < math.inf:
-        raise FddkitError(f"sigma={sigma} is no standard deviation; give a number from 0 on")
+        raise FddkitError(f"sigma={sigma} is not a standard deviation; give 0 or more")
     if len(line) != 3 or not all(0 <= value <= 255 for value in line) or width < 1:
         raise FddkitError(
-            f"line={line}, width={width} is no line; give three values from 0 to 255 and a width "
-            "of at least 1"
+            f"line={line}, width={width} is not a line; give three values from 0 to 255 "
+            "and a width of at least 1"
         )
     if index.shape != images.shape[:1]:
-        raise FddkitError(f"index is {described(index)}; give int64 [{len(images)}], one an image")
+        raise FddkitError(f"index is {described(index)}; give int64 [{len(images)}], one per image")
     height, columns = images.shape[2:]
     if level == 4 and height != columns:
         raise FddkitError(f"GAP 4 rotates, so images must be square, not {height} x {columns}")
@@ -115,9 +125,9 @@ def semantic_offset(
     scale: float = 16.0,
     direction: Tensor | None = None,
 ) -> Tensor:
-    """Shift the colours of every group but the first: ``x + gamma * v_a``, clipped (COBRA).
+    """Shift the colours of every group but the first: ``x + gamma * v_a``, clipped.
 
-    The same shift at every pixel of a group's images, so what they show stays. The paper gives
+    Every pixel of a group's images is shifted alike, so they still show the same. The paper gives
     gamma from 1 to 4, but neither ``v_a`` nor its scale: the last two parameters are our choice.
 
     Parameters
@@ -127,13 +137,13 @@ def semantic_offset(
     group : Tensor
         int64 [N]; group 0 is not shifted.
     gamma : float
-        Strength, from 0 on; 0 leaves every image as it is.
+        Strength, 0 or more; 0 leaves every image as it is.
     scale : float
-        Pixel units (0 to 255) that a shift of 1 stands for.
+        Size of a shift of 1, in pixel units (0 to 255).
     direction : Tensor, optional
-        float [A, 3], ``v_a``. If left out, from -1 (away) to 1 (towards) in each channel, towards
-        the colour opposite to a in `PALETTE`, ``(a + 5) % 10``, so that it also shows on a set
-        that is painted in colour a.
+        float [A, 3], ``v_a``. By default from -1 (away) to 1 (towards) in each channel, towards
+        the colour opposite to a in `PALETTE`, ``(a + 5) % 10``, so that the shift is also visible
+        on images painted in colour a.
 
     Returns
     -------
@@ -144,12 +154,22 @@ def semantic_offset(
     ------
     FddkitError
         If gamma is negative or not finite, or a shape or dtype is not as above.
+
+    References
+    ----------
+    COBRA (Moslemi et al. 2026); `docs/methods.md`, "Data sets".
+
+    Examples
+    --------
+    >>> images = torch.full((2, 3, 1, 1), 100, dtype=torch.uint8)
+    >>> semantic_offset(images, torch.tensor([0, 1]), gamma=2).flatten(1).tolist()
+    [[100, 100, 100], [68, 68, 132]]
     """
     check_colour_images(images)
     if not 0 <= gamma < math.inf:
-        raise FddkitError(f"offset={gamma} is no strength; give a number from 0 on, such as 1 to 4")
+        raise FddkitError(f"offset={gamma} is not a strength; give 0 or more, such as 1 to 4")
     if not 0 <= scale < math.inf:
-        raise FddkitError(f"scale={scale} is no scale; give a number of pixel units from 0 on")
+        raise FddkitError(f"scale={scale} is not a scale; give 0 or more, in pixel units")
     if group.shape != images.shape[:1] or (group < 0).any():
         raise FddkitError(f"group is {described(group)}; give int64 [{len(images)}], none negative")
     n_groups = int(group.max()) + 1 if len(group) else 1

@@ -1,4 +1,4 @@
-"""The originals: gray or colour images with a class, before any group is painted on them."""
+"""The originals: gray or colour images with a class, before any group is painted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +29,11 @@ class Source:
     Attributes
     ----------
     title : str
-        What people call it.
+        The usual name.
     reader : str
         The class in ``torchvision.datasets``.
     folder : str
-        Where the files lie, below the root.
+        Where the files are, below the root.
     files : tuple of str
         Their names.
     """
@@ -63,7 +63,7 @@ class Source:
         reader = getattr(torchvision().datasets, self.reader)
         try:
             reader(root, download=True)
-        except Exception as error:  # of the network, the disk or the archive: many kinds
+        except Exception as error:  # network, disk or archive: many types
             raise FddkitError(
                 f"cannot download {self.title} into {Path(root).resolve()} ({_reason(error)}); "
                 "check the network and the free space there, then try again"
@@ -82,14 +82,14 @@ class Source:
         Returns
         -------
         images : array or Tensor
-            uint8, as torchvision keeps them.
+            uint8, as torchvision stores them.
         target : Tensor
             int64 [N].
 
         Raises
         ------
         FddkitError
-            If a file is truncated or not what it should be.
+            If a file is truncated or corrupt.
         """
         reader = getattr(torchvision().datasets, self.reader)
         try:
@@ -97,7 +97,7 @@ class Source:
             images, target = data.data, torch.as_tensor(data.targets)
             if len(images) != len(target) or target.min() < 0 or target.max() > 9:
                 raise ValueError(f"{len(images)} images, {len(target)} labels")
-        except Exception as error:  # a parser on foreign bytes may raise anything
+        except Exception as error:  # a parser may raise anything on corrupt bytes
             folder = Path(root, self.folder).resolve()
             raise FddkitError(
                 f"a file of {self.title} in {folder} is truncated or corrupt ({_reason(error)}); "
@@ -125,7 +125,7 @@ def mnist(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
     split : str
         ``"train"`` or ``"test"``.
     seed : int
-        Not used: the split is published.
+        Not used: the published split is fixed.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def mnist(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def fashion(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
-    """Read Fashion-MNIST, padded as `mnist` is, with the same arguments and result."""
+    """Read Fashion-MNIST, padded like `mnist`, with the same arguments and result."""
     images, target = FASHION.read(root, split)
     return pad(images, (4, 0, 4, 0)), target
 

@@ -1,4 +1,4 @@
-"""Importing torchvision where its compiled operators do not match the torch that is installed."""
+"""Importing torchvision even if its compiled operators do not match the installed torch."""
 
 import sys
 from importlib import import_module
@@ -15,12 +15,12 @@ _OPERATORS = {
 
 
 def torchvision() -> ModuleType:
-    """Import torchvision, also beside a torch for which it was not compiled.
+    """Import torchvision, even with a torch for which it was not compiled.
 
-    With a CPU-only torch and a torchvision built for CUDA, ``import torchvision`` stops with
-    "operator torchvision::nms does not exist": its compiled part could not be loaded, and it
-    describes two of the operators all the same. Those are declared here, only where that happens
-    and without an implementation, which reading data sets does not need.
+    With a CPU-only torch and a torchvision built for CUDA, ``import torchvision`` fails with
+    "operator torchvision::nms does not exist": its compiled part could not be loaded, yet it
+    describes two of the operators. Those are then declared here, without an implementation, which
+    reading data sets does not need.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def torchvision() -> ModuleType:
         if not _exists(name):
             torch.library.define(name, schema)
     for module in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        del sys.modules[module]  # half imported
+        del sys.modules[module]  # partially imported
     return import_module("torchvision")
 
 

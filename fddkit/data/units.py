@@ -1,4 +1,4 @@
-"""What the numbers of an image are measured in: uint8 pixels, pixels from 0 to 1, normalised."""
+"""Units of images: uint8 pixels, pixels from 0 to 1, normalised values."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,20 @@ from .whitening import Whitening
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """What a network's input is measured in: ``(x - mean) / std`` of a pixel x, then whitened.
+    """The units of a network's input: ``(x - mean) / std`` of a pixel x, then whitened.
 
     Attributes
     ----------
     mean, std : tuple of float
         One value per channel, for pixels from 0 to 1.
     whitening : Whitening, optional
-        Of normalised images, see `fddkit.data.whitening`.
+        Applied to normalised images, see `fddkit.data.whitening`.
+
+    Examples
+    --------
+    >>> units = Units(mean=(0.5,), std=(0.25,))
+    >>> units.normalise(torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3)).flatten()
+    tensor([-2.,  0.,  2.])
     """
 
     mean: tuple[float, ...]
@@ -35,7 +41,7 @@ class Units:
         Returns
         -------
         Tensor
-            [M, C, H, W] in these units: float32 for uint8, or else of the dtype of the pixels.
+            [M, C, H, W] in these units: float32 for uint8, else the dtype of the pixels.
         """
         if pixels.dtype == torch.uint8:
             mean, std = (
@@ -49,7 +55,7 @@ class Units:
         return seen if self.whitening is None else self.whitening.apply(seen)
 
     def pixels(self, images: Tensor) -> Tensor:
-        """Return images in these units as pixels, which `normalise` undoes.
+        """Return images in these units as pixels, the inverse of `normalise`.
 
         Parameters
         ----------
@@ -59,8 +65,8 @@ class Units:
         Returns
         -------
         Tensor
-            float [M, C, H, W]; 0 is black and 1 is white, and what an optimisation drove outside
-            stays there.
+            float [M, C, H, W]; 0 is black and 1 is white. Values that an optimisation drove
+            outside are not clipped.
 
         Raises
         ------
@@ -76,14 +82,14 @@ class Units:
         Parameters
         ----------
         images : Tensor
-            [M, C, H, W]: float in these units, or uint8, which is pixels whatever the units.
+            [M, C, H, W]: float in these units, or uint8 pixels.
         other : Units
-            The wanted ones.
+            The units wanted.
 
         Returns
         -------
         Tensor
-            float [M, C, H, W]; ``images`` itself where the units are the same.
+            float [M, C, H, W]; ``images`` itself if the units are the same.
 
         Raises
         ------
@@ -95,13 +101,13 @@ class Units:
         return images if self.same(other) else other.normalise(self.pixels(images))
 
     def same(self, other: "Units") -> bool:
-        """Return whether other units are these in every number, those of the whitening too."""
+        """Return whether two units agree in every number, including those of the whitening."""
         a, b = self.whitening, other.whitening
         white = a is b if a is None or b is None else all(map(torch.equal, a, b))
         return white and (self.mean, self.std) == (other.mean, other.std)
 
     def level(self, value: float) -> Tensor:
-        """Return what a pixel that has one value in all channels is in these units, unwhitened.
+        """Return a pixel with the same value in all channels in these units, without whitening.
 
         Parameters
         ----------
@@ -118,5 +124,5 @@ class Units:
 
 
 def _channels(values: tuple[float, ...], images: Tensor) -> Tensor:
-    """Return one value per channel, [C, 1, 1], as exact as the images are."""
+    """Return one value per channel, [C, 1, 1], in the precision of the images."""
     return images.new_tensor(values)[:, None, None]

@@ -1,4 +1,4 @@
-"""Checks of a person's own arrays: what fits is returned as tensors, what does not is told."""
+"""Checks of a user's own arrays: valid ones are returned as tensors, others raise an error."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ..core.errors import FddkitError
 
 
 def check_images(images: np.ndarray | Tensor, name: str) -> Tensor:
-    """Return a copy of the images as a tensor, or say why they are none."""
+    """Return a copy of the images as a tensor, or raise an error that says what is wrong."""
     if isinstance(images, Tensor):
         images = images.detach().clone()
     else:
@@ -19,12 +19,12 @@ def check_images(images: np.ndarray | Tensor, name: str) -> Tensor:
             images = torch.tensor(np.asarray(images))
         except (TypeError, ValueError) as error:
             raise FddkitError(
-                f"the images of {name} are no array ({error}); give uint8 [N, C, H, W]"
+                f"the images of {name} are not an array ({error}); give uint8 [N, C, H, W]"
             ) from error
     kind = f"{str(images.dtype).removeprefix('torch.')} {list(images.shape)}"
     if images.is_floating_point() and not images.isfinite().all():
         raise FddkitError(
-            f"the images of {name} hold NaN or infinity; mend or drop those images and give uint8"
+            f"the images of {name} hold NaN or infinity; fix or drop those images and give uint8"
         )
     if images.dtype != torch.uint8:
         raise FddkitError(
@@ -46,7 +46,7 @@ def check_images(images: np.ndarray | Tensor, name: str) -> Tensor:
 
 
 def check_labels(labels: Any, n: int, name: str, what: str) -> Tensor:
-    """Return the labels as an int64 copy, or say why they are none."""
+    """Return the labels as an int64 copy, or raise an error that says what is wrong."""
     array = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
     if array.dtype.kind not in "iub":
         raise FddkitError(f"the {what} labels of {name} are {array.dtype}; give whole numbers")
@@ -65,7 +65,7 @@ def check_labels(labels: Any, n: int, name: str, what: str) -> Tensor:
 def check_names(
     names: Sequence[str] | None, labels: Tensor, name: str, what: str
 ) -> tuple[str, ...]:
-    """Return the names of all labels, or say which label has no name or which no image."""
+    """Return the names of all labels; raise an error for a label without a name or image."""
     last = int(labels.max())
     if names is not None:
         if last >= len(names):
@@ -79,7 +79,7 @@ def check_names(
         missing = next(i for i, label in enumerate(present.tolist()) if label != i)
         raise FddkitError(
             f"{what} {missing} of {name} has no image, though there is a {what} {last}; number "
-            f"without holes, or give {what}_names if it is meant to be empty"
+            f"without gaps, or give {what}_names if it is meant to be empty"
         )
     return tuple(map(str, range(last + 1)))
 
@@ -87,7 +87,7 @@ def check_names(
 def check_per_channel(
     values: Sequence[float] | None, channels: int, name: str, what: str
 ) -> tuple[float, ...]:
-    """Return one number per channel, or say why they do not fit."""
+    """Return one number per channel, or raise an error if they do not fit."""
     if values is None:
         return (0.5,) * channels
     values = tuple(map(float, values))

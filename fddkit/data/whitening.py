@@ -1,4 +1,4 @@
-"""ZCA whitening: decorrelated pixels, as MTT's distilled sets of CIFAR-10 need them."""
+"""ZCA whitening: decorrelated pixels, as MTT uses them on CIFAR-10."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Whitening(NamedTuple):
-    """A linear map of images whose pixels it leaves (nearly) uncorrelated.
+    """A linear map that leaves the pixels of images (nearly) uncorrelated.
 
     Attributes
     ----------
@@ -26,15 +26,15 @@ class Whitening(NamedTuple):
         return ((images.flatten(1) - mean) @ matrix).view_as(images)
 
     def invert(self, images: Tensor) -> Tensor:
-        """Return whitened float [N, C, H, W] as they were."""
+        """Undo the whitening of float [N, C, H, W]."""
         mean, matrix = (t.to(images) for t in self)
-        # symmetric and positive definite; in float64, for its condition may be 1e3
+        # symmetric and positive definite; in float64, since its condition may be 1e3
         back = torch.linalg.solve(matrix.double(), images.flatten(1).double().T).T
         return (back.to(images) + mean).view_as(images)
 
 
 def fit(images: Tensor, eps: float = 0.1) -> Whitening:
-    """Return the ZCA whitening of a set of images (MTT takes eps = 0.1).
+    """Return the ZCA whitening of a set of images (MTT uses eps = 0.1).
 
     Parameters
     ----------
@@ -47,6 +47,10 @@ def fit(images: Tensor, eps: float = 0.1) -> Whitening:
     -------
     Whitening
         On the device of the images.
+
+    References
+    ----------
+    MTT (Cazenavette et al. 2022); `docs/methods.md`, "MTT".
     """
     total, square = 0.0, 0.0
     for part in images.flatten(1).split(4096):

@@ -1,6 +1,6 @@
-"""How images are optimised: each method, the loop round it, and what it rests on.
+"""How images are optimised: each method, the loop around it, and what it builds on.
 
-A training set and a rule come in; a distilled set comes out, with a verdict on itself.
+A training set and a rule come in; a distilled set comes out, with a verdict on its own health.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Distillers that train a network between the steps on the images, then leave it for the next."""
+"""Distillers that train a network between the steps on the images, then take another one."""
 
 from torch import Tensor
 
@@ -8,14 +8,14 @@ from .matching import Matching
 
 
 class Bilevel(Matching):
-    """A distiller of two levels: steps on the images, and training of their network after each.
+    """A bilevel distiller: steps on the images, and training of the network after each step.
 
-    A subclass says how the network is trained (`train_network`), when it has no use for further
-    steps (`settled`) and what follows the last of them (`leave`). Its settings have ``outer``,
-    the most steps with one network, and ``net_lr``.
+    A subclass defines how the network is trained (`train_network`), when further steps with it
+    are of no use (`settled`) and what follows the last of them (`leave`). Its settings have
+    ``outer``, the maximum number of steps with one network, and ``net_lr``.
     """
 
-    _student: tuple[int, Student] | None = None  # which network is in training, and its optimiser
+    _student: tuple[int, Student] | None = None  # the network in training: number, optimiser
 
     @property
     def per_network(self) -> int:
@@ -23,28 +23,28 @@ class Bilevel(Matching):
         return self.settings.outer
 
     def network(self, step: int) -> Network:
-        """See `Matching.network`: as it is now while in training, before and after that fresh."""
+        """See `Matching.network`: in its current state while in training, otherwise fresh."""
         if self._student is not None and self._student[0] == step // self.per_network:
             return self._student[1].net
         return super().network(step)
 
     def student(self, net: Network) -> Student:
-        """Return a network with the optimiser that it is trained with."""
+        """Return a network together with its optimiser."""
         return Student(net, self.settings.net_lr)
 
     def train_network(self, student: Student, images: Tensor, step: int) -> None:
-        """Train a network after a step that led to these synthetic images."""
+        """Train a network after a step that has led to these synthetic images."""
         raise NotImplementedError
 
     def settled(self, step: int) -> bool:
-        """Return whether the network is left after a step; asked once for each."""
+        """Return whether the network is left after a step; called once per step."""
         return False
 
     def leave(self, images: Tensor) -> None:
-        """Do what follows the last step with a network, on the images in place."""
+        """Do what follows the last step with a network, modifying the images in place."""
 
     def after(self, images: Tensor, step: int) -> int:
-        """See `Matching.after`: train the network, or leave it after its last step."""
+        """See `Matching.after`: train the network, or leave it if this was its last step."""
         following = (step // self.per_network + 1) * self.per_network
         if self.settled(step) or step + 1 == following:
             self._student = None
@@ -54,10 +54,10 @@ class Bilevel(Matching):
         return step + 1
 
     def _training(self, step: int) -> Student:
-        """Return the network of a step, which from now on is the one in training."""
+        """Return the network of a step, which becomes the one in training."""
         iteration = step // self.per_network
         if self._student is None or self._student[0] != iteration:
-            # one of its own, so that nobody who looks at a fresh network sees it change
+            # a separate copy, so that a fresh network handed out earlier does not change
             self._student = iteration, self.student(self.fresh(iteration))
             self._net = None
         return self._student[1]

@@ -21,30 +21,30 @@ from .signals import Statistic, segment_sum
 
 @dataclass(frozen=True)
 class CAFESettings(Settings):
-    """CAFE's; a step size of 0.1, halved after 60, 80 and 90 % of the networks.
+    """Settings of CAFE; the step size is 0.1, halved after 60, 80 and 90 % of the networks.
 
     Attributes
     ----------
     outer : int
-        At most so many steps on the images with one network. The official code has no limit; a
-        network whose accuracy keeps changing would never be left.
+        Maximum number of steps on the images with one network. The official code has no limit,
+        so a network whose accuracy keeps changing would never be left.
     inner : int
-        At most so many epochs of training after each step, likewise.
+        Maximum number of epochs of training after each step, for the same reason.
     window : int
-        Accuracies that are looked at.
+        Number of recent accuracies that are compared.
     settled, moved : float
         A network is left when the accuracies after the last ``window`` steps lie within
         ``settled``; training after a step ends when those after the last ``window`` epochs do not
         lie within ``moved``.
     watched : int
-        Real images of each class that an accuracy is taken on.
+        Real images of each class on which an accuracy is measured.
     discrimination : float
         Weight of the cross-entropy of the real images' last features against the classes'
         synthetic means. It is the same under all rules: the papers do not say how fairness enters.
     net_lr : float
         Step size of the training on the synthetic images.
     net_batch : int
-        Images in a step of it.
+        Batch size of that training.
     """
 
     augment: str = "none"
@@ -72,7 +72,7 @@ class CAFESettings(Settings):
         super().__post_init__()
         if self.network != "convnet":
             raise FddkitError(
-                f"cafe reads the layers of a convnet, not of network={self.network!r}; leave it"
+                f"cafe reads the layers of a convnet, not of network={self.network!r}; omit network"
             )
 
     def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
@@ -81,9 +81,9 @@ class CAFESettings(Settings):
 
 
 class CAFE(Bilevel):
-    """The mean features of every layer, and how well classes are told apart by the last."""
+    """Matches mean features of every layer, with a discrimination loss on the last."""
 
-    title = "features of all layers, beside a discrimination loss (Wang et al. 2022)"
+    title = "features of all layers, with a discrimination loss (Wang et al. 2022)"
     presets: ClassVar = {
         "smoke": CAFESettings(
             iterations=3, batch=32, width=16, outer=3, inner=2, watched=8, encoder="smoke"
@@ -98,7 +98,7 @@ class CAFE(Bilevel):
 
     @property
     def depends(self) -> bool:
-        """See `Matching.depends`: they are trained on them."""
+        """See `Matching.depends`: the networks are trained on the synthetic images."""
         return True
 
     def __init__(self, *arguments: object, **options: object):
@@ -110,25 +110,25 @@ class CAFE(Bilevel):
 
     def features(self, net: Network, images: Tensor) -> list[Tensor]:
         """Return the flattened output of every block's ReLU, and of the last pooling."""
-        found, x = [], images
+        maps, x = [], images
         for layer in net.features:
             x = layer(x)
             if isinstance(layer, torch.nn.ReLU):
-                found.append(x.flatten(1))
-        return [*found, x.flatten(1)]
+                maps.append(x.flatten(1))
+        return [*maps, x.flatten(1)]
 
     def weights(self, layers: int) -> list[float]:
         """Return the weight of each layer: 0.1, 0.1, 1 and 2 in the official three blocks.
 
-        The last counts twice: once among the layers and once more for its mean. In a ConvNet of
-        another depth the last ReLU weighs 1 and those before it 0.1.
+        The last map counts twice: once as a layer and once more for its mean. In a ConvNet of
+        another depth the last ReLU has weight 1 and those before it 0.1.
         """
         return [0.1] * (layers - 2) + [1.0, 2.0]
 
     def statistic(
         self, net: Network, images: Tensor, target: Tensor, segments: Segments
     ) -> Statistic:
-        """See `Matching.statistic`: maps are summed chunk by chunk; of the last ones are rows."""
+        """See `Matching.statistic`: maps are summed chunk by chunk; the last ones are the rows."""
         total, last, size = 0.0, [], chunk_size(net, images.shape[1:])
         for part, s, w in zip(
             images.split(size),
@@ -176,9 +176,9 @@ class CAFE(Bilevel):
         return self.settings.lr * 0.5 ** sum(done >= at for at in (0.6, 0.8, 0.9))
 
     def settled(self, step: int) -> bool:
-        """See `Bilevel.settled`: its accuracy no longer changes."""
+        """See `Bilevel.settled`: the accuracy of the network no longer changes."""
         c = self.settings
-        # never changed in place: a checkpoint may hold the one before
+        # never changed in place: a checkpoint may hold the previous list
         window = [*self._window, self._accuracy(step, 0)][-c.window :]
         self._window = window[1:] if len(window) == c.window else window
         return len(window) == c.window and max(window) - min(window) < c.settled
@@ -195,20 +195,20 @@ class CAFE(Bilevel):
                 break
 
     def leave(self, images: Tensor) -> None:
-        """See `Bilevel.leave`: accuracies are compared with those of the same network."""
+        """See `Bilevel.leave`: accuracies are compared only within one network."""
         self._window = []
 
     def fewest(self, step: int) -> int:
-        """See `Matching.fewest`: one with each network that was left, and all with this one."""
+        """See `Matching.fewest`: one step with each earlier network, and all with this one."""
         return sum(divmod(step, self.per_network))
 
     def _accuracy(self, step: int, epoch: int) -> float:
-        """Return the share of freshly drawn real images that the network knows."""
+        """Return the accuracy of the network on freshly drawn real images."""
         index = self._watch.draw(generator(self.seed, "watched", step, epoch)).index
         index = index.to(self.device)
         seen = self.train.normalise(index).to(self.dtype)
-        found = predict(self.network(step), seen) == self.train.target[index]
-        return found.double().mean().item()
+        correct = predict(self.network(step), seen) == self.train.target[index]
+        return correct.double().mean().item()
 
     def state(self) -> dict[str, Tensor]:
         """See `Matching.state`."""

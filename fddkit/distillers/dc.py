@@ -21,19 +21,20 @@ LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: 
 
 @dataclass(frozen=True)
 class DCSettings(Settings):
-    """DC's; a step size of 0.1.
+    """Settings of DC; the step size is 0.1.
 
     Attributes
     ----------
     outer : int or None
-        Steps on the images with one network; ``None`` takes the official table (by IPC; between
-        its rows the row below, and FairDD's (100, 10) above 50).
+        Steps on the images with one network; ``None`` takes the official table by IPC (the next
+        smaller row for an IPC that is not listed, and FairDD's (100, 10) above 50).
     inner : int or None
-        Epochs of training on the synthetic images after each step but the last; ``None`` as above.
+        Epochs of training on the synthetic images after each step except the last; ``None`` as
+        above.
     net_lr : float
         Step size of that training, plain gradient descent.
     net_batch : int
-        Synthetic images in a step of that training.
+        Batch size of that training.
     """
 
     augment: str = "none"
@@ -52,7 +53,7 @@ class DCSettings(Settings):
 
 
 class DC(Bilevel):
-    """Gradients of the weights, along the path of a network in training."""
+    """Matches gradients of the weights, along the path of a network in training."""
 
     title = "gradient matching along the training of networks (Zhao et al. 2021)"
     presets: ClassVar = {
@@ -65,7 +66,7 @@ class DC(Bilevel):
 
     @property
     def depends(self) -> bool:
-        """See `Matching.depends`: they are trained on them."""
+        """See `Matching.depends`: the networks are trained on the synthetic images."""
         return True
 
     def weights(self, net: Network) -> Weights:

@@ -1,4 +1,4 @@
-"""Distilling: one seed in, one distilled set out, whatever interrupts it."""
+"""Distillation: one seed in, one distilled set out, even if a run is interrupted."""
 
 import json
 import os
@@ -20,6 +20,7 @@ from ..data.grouped import GroupedDataset
 from ..rules.rules import RULES
 from .loop import CHECKPOINT, CHOOSE, Progress, Run, continued, refuse_another
 from .registry import find, settings
+from .settings import Settings
 from .start import BASELINES, baseline
 
 __all__ = ["Progress", "distill"]
@@ -55,39 +56,39 @@ def distill(
         The distiller, one of `fddkit.distillers.registry.METHODS`, or a baseline, ``"random"`` or
         ``"whole"``.
     fairness : str
-        The rule that turns group statistics into targets, one of `fddkit.rules.rules.RULES`; the
-        baselines have none.
+        The rule that turns group statistics into targets, one of `fddkit.rules.rules.RULES`;
+        ignored by the baselines.
     ipc : int
         Images per class; ``whole`` ignores it.
     seed : int
-        Every random choice derives from it.
+        Determines every random choice.
     preset : {"smoke", "quick", "paper"}
         Hyper-parameters, see `fddkit.distillers.registry.settings`.
     out : path-like, optional
-        Where the set is saved. While the run lasts, ``OUT.part`` holds a checkpoint: the same
-        call goes on from there and ends with the same bits as an uninterrupted run on the same
-        machine. A finished set of the same configuration is loaded, not computed again.
+        Where to save the set. During the run, ``OUT.part`` holds a checkpoint: the same call
+        resumes from it and gives the same bits as an uninterrupted run on the same machine. A
+        finished set of the same configuration is loaded, not computed again.
     overwrite : bool
         Replace a file at ``out`` that belongs to another configuration.
     device : torch.device or str, optional
-        By default a GPU where there is one.
+        By default a GPU if there is one.
     cache : path-like, optional
-        Folder of what runs share and find again (MTT's experts, the encoder of ``kde``, fair
-        extractors); by default that of `fddkit.core.cache`.
+        Folder of what runs share (MTT's experts, the encoder of ``kde``, fair extractors); by
+        default that of `fddkit.core.cache`.
     progress : bool
-        Show a bar: iteration, loss, time left.
+        Show a progress bar: iteration, loss, time left.
     callback : callable, optional
         Called with `Progress` every ``every`` steps and after the last.
     every : int
-        Steps between two calls.
+        Steps between two calls of the callback.
     checkpoint_seconds : float
         Seconds between two checkpoints.
     compile : bool
-        Compile the network (about half a minute, then two to three times faster on a CPU); where
-        that cannot be had the run goes on without, with a warning. Results agree to rounding, so
-        that a resumed run has the same bits only with the same choice.
+        Compile the network (takes about half a minute, then two to three times faster on a CPU);
+        where compilation is not available the run continues without it, with a warning. Results
+        agree up to rounding, so a resumed run gives the same bits only with the same choice.
     graph : bool
-        Also capture it as CUDA graphs.
+        Also capture the network as CUDA graphs.
     **overrides
         Fields of the method's settings, e.g. ``iterations=2000``.
 
@@ -100,31 +101,48 @@ def distill(
     ------
     FddkitError
         For an unknown name, a value out of range, a class with fewer than ``ipc`` images, a loss
-        that is no longer finite, or a file at ``out`` of another configuration.
+        that is no longer finite, or a file at ``out`` that belongs to another configuration.
+
+    See Also
+    --------
+    fddkit.evaluate : Train networks on the result and measure accuracy and fairness.
+    fddkit.distillers.recorder.Recorder : A callback that keeps the images of a run.
+
+    References
+    ----------
+    ``docs/methods.md`` ("The shared step", "Rules" and a section for each method) gives the
+    sources of all methods and rules, with the papers' equations, and every departure from them.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, test = fdd.load("digits")
+    >>> s = fdd.distill(train, "dm", fairness="cobra", ipc=2, preset="smoke", progress=False)
+    >>> s
+    DistilledSet(dm cobra of digits: 20 images 3x16x16, ipc=2)
+    >>> s.health["verdict"], len(s.loss)
+    ('sound', 20)
+
+    Any setting of the method can be changed by name:
+
+    >>> s = fdd.distill(
+    ...     train, "dc", ipc=1, preset="smoke", iterations=2, outer=1, progress=False
+    ... )
+    >>> s.config["settings"]["outer"], len(s.loss)
+    (1, 2)
     """
     distiller = None if method in BASELINES else find(method, fairness)
-    # a baseline takes the same options, so that a loop over methods need not tell them apart
+    # a baseline takes the same options, so a loop over methods need not treat it differently
     chosen = settings(preset, method if distiller else "dm", **overrides).resolve(ipc, train)
     device = choose_device(device)
-    config = {
-        "dataset": dict(train.info),
-        "fingerprint": train.fingerprint(),
-        "method": method,
-        "fairness": fairness if distiller else None,
-        "ipc": ipc if distiller or BASELINES[method].sized else None,
-        "seed": seed,
-        "preset": preset,
-        "settings": asdict(chosen) if distiller else {},
-    }
-    mine = used([config["dataset"], method, config["fairness"], config["settings"]])
-    config = json.loads(json.dumps(config | ({"registered": mine} if mine else {})))  # as on disk
+    config = _config(train, method, fairness, ipc, seed, preset, chosen)
 
     def start() -> Run:
         matching = distiller(train, ipc, chosen, seed, device, compile=compile, graph=graph)
         matching.prepare(RULES[fairness], cache, progress)
         return Run(matching, RULES[fairness], config)
 
-    def made(part: Path | None) -> DistilledSet:
+    def make(part: Path | None) -> DistilledSet:
         if distiller is None:
             return replace(baseline(train, method, ipc, seed), config=config, versions=now)
         run = continued(start, part, config, overwrite) if part else start()
@@ -132,11 +150,11 @@ def distill(
 
     now = versions(device)
     if out is None:
-        return made(None)
+        return make(None)
     out, part = Path(out), Path(f"{out}.part")
     if out.is_file() and not os.access(out.parent, os.W_OK) and not overwrite:
         return _finished(out, config, False)
-    if is_locked(out):  # told at once, and not after another run has ended
+    if is_locked(out):  # fail at once, not after the other run has ended
         _refuse_begun(part, config)
     with locked(out):
         if os.path.lexists(out):
@@ -144,14 +162,39 @@ def distill(
             if done is not None:
                 _forget(part, config)
                 return done
-        result = made(part)
+        result = make(part)
         result.save(out, look=only(SET) if overwrite else _appeared)
         _forget(part, config)
     return result
 
 
+def _config(
+    train: GroupedDataset,
+    method: str,
+    fairness: str,
+    ipc: int,
+    seed: int,
+    preset: str,
+    chosen: Settings,
+) -> dict:
+    """Return the configuration of a run, as it is read back from disk."""
+    real = BASELINES.get(method)
+    config = {
+        "dataset": dict(train.info),
+        "fingerprint": train.fingerprint(),
+        "method": method,
+        "fairness": None if real else fairness,
+        "ipc": ipc if real is None or real.sized else None,
+        "seed": seed,
+        "preset": preset,
+        "settings": {} if real else asdict(chosen),
+    }
+    registered = used([config["dataset"], method, config["fairness"], config["settings"]])
+    return json.loads(json.dumps(config | ({"registered": registered} if registered else {})))
+
+
 def _finished(out: Path, config: dict, overwrite: bool) -> DistilledSet | None:
-    """Return the set of this configuration that is there, None where it is to be replaced."""
+    """Return the finished set of this configuration, or None if it is to be replaced."""
     if overwrite:
         only(SET)(out)
         return None
@@ -165,13 +208,13 @@ def _finished(out: Path, config: dict, overwrite: bool) -> DistilledSet | None:
 
 def _appeared(path: Path) -> None:
     raise FddkitError(
-        f"{path} has appeared while this set was distilled, and is kept; give the same command "
-        "with overwrite, or move the file: nothing is computed again"
+        f"{path} has appeared while this set was distilled, and is kept; repeat the same command "
+        "with overwrite, or move the file: nothing will be computed again"
     )
 
 
 def _refuse_begun(part: Path, config: dict) -> None:
-    """Refuse a checkpoint of another configuration; what cannot be read is looked at later."""
+    """Refuse a checkpoint of another configuration; an unreadable one is dealt with later."""
     try:
         found = read_header(part, CHECKPOINT)
     except FddkitError:
@@ -180,7 +223,7 @@ def _refuse_begun(part: Path, config: dict) -> None:
 
 
 def _forget(part: Path, config: dict) -> None:
-    """Remove the checkpoint of what is finished; any other file of that name is kept."""
+    """Remove the checkpoint of a finished run; keep any other file of that name."""
     with suppress(FddkitError):
         if read_header(part, CHECKPOINT).get("config") == config:
             remove(part)

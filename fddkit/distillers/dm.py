@@ -20,25 +20,25 @@ from .signals import Statistic, segment_sum
 
 @dataclass(frozen=True)
 class DMSettings(Settings):
-    """DM's; the step size is 1, and 10 from 100 images per class on (FairDD's script).
+    """Settings of DM; the step size is 1, or 10 from 100 images per class on (FairDD's script).
 
-    400 iterations unless given, and 200 for images of up to 16 pixels (`digits`), whose
-    embeddings have a quarter as many features to fit.
+    By default 400 iterations, or 200 for images of up to 16 pixels (`digits`), whose embeddings
+    have a quarter as many features to fit.
 
     Attributes
     ----------
     distance : {"mse", "l1"}
         D of the mean embeddings: squared error or absolute differences, summed over features. DM
-        has the first; the code released with COBRA (train_dm.py) takes the second for its own
+        uses the first; the code released with COBRA (train_dm.py) uses the second for its own
         rule, and the first for vanilla and FairDD.
     warmup : int
         Epochs for which every network is first trained on the current synthetic images. DM has
-        none; the code released with COBRA trains 10 (50 and 100 at those IPC), for its own rule
-        alone. COBRA's statement of the method has neither.
+        none; the code released with COBRA trains for 10 (50 and 100 at those IPC), for its own
+        rule only. COBRA's statement of the method has neither.
     net_lr : float
         Step size of that training, plain gradient descent.
     net_batch : int
-        Synthetic images in a step of that training.
+        Batch size of that training.
     """
 
     distance: str = "mse"
@@ -65,7 +65,10 @@ class DMSettings(Settings):
 
 
 class DM(Matching):
-    """A fresh, frozen, random network in every step; phi is its flattened last feature map."""
+    """Matches mean embeddings of a fresh, frozen, random network in every step.
+
+    The embedding is the network's flattened last feature map.
+    """
 
     title = "distribution matching: mean embeddings of random networks (Zhao and Bilen 2023)"
     compiles = True
@@ -99,7 +102,7 @@ class DM(Matching):
         return super().distance(net, points, synthetic)
 
     def warm(self, images: Tensor, step: int) -> Network:
-        """See `Matching.warm`: trained on the images, from its random weights on."""
+        """See `Matching.warm`: trained on the images, starting from its random weights."""
         chosen = self.settings
         if not chosen.warmup:
             return self.network(step)

@@ -16,15 +16,16 @@ from .kmeans import representatives
 
 @dataclass(frozen=True)
 class DREAMSettings(IDCSettings):
-    """DREAM's.
+    """Settings of DREAM.
 
     Attributes
     ----------
     batch : int
-        Representatives per class; under ``group`` sampling they are shared out to the groups and
-        each is clustered by itself, for else minorities vanish (the paper says nothing of groups).
+        Representatives per class; under ``group`` sampling they are divided among the groups and
+        each group is clustered separately, because otherwise minorities vanish (the paper does
+        not mention groups).
     interval : int
-        Steps after which representatives are chosen anew.
+        Steps after which new representatives are chosen.
     """
 
     batch: int = 128
@@ -47,31 +48,31 @@ class DREAM(IDC):
         "paper": DREAMSettings(encoder="paper"),
     }
 
-    _now: int = 0  # the step that the run has come to
-    _chosen: Tensor | None = None  # the representatives of that step, once somebody wants them
+    _now: int = 0  # the step that the run has reached
+    _chosen: Tensor | None = None  # the representatives of that step, once needed
 
     def batch(self, step: int) -> Batch:
-        """See `Matching.batch`: the representatives, chosen anew after every interval."""
+        """See `Matching.batch`: the representatives, which change after every interval."""
         since = self._since(step)
-        if since != self._since(self._now):  # a look at other steps, under their network as it is
+        if since != self._since(self._now):  # another step, under its network as it is now
             return self.sampler.batch(self._choose(since))
         if self._chosen is None:
             self._chosen = self._choose(since)
         return self.sampler.batch(self._chosen)
 
     def _since(self, step: int) -> int:
-        """Return the step since which the images of a step are the representatives."""
+        """Return the step at which the representatives of a step were chosen."""
         return step - step % self.per_network % self.settings.interval
 
     def _choose(self, since: int) -> Tensor:
-        """Return the representatives from a step on: those of the features of its network."""
+        """Return the representatives from a step on, by the features of its network."""
         rng, net = generator(self.seed, "representatives", since), self.network(since)
         return torch.cat([self._cluster(net, pool, k, rng) for pool, k in self.sampler.pools])
 
     def after(self, images: Tensor, step: int) -> int:
         """See `Matching.after`."""
         self._come_to(step)
-        self.batch(step)  # before its network goes on, whether or not the step asked for them
+        self.batch(step)  # before its network changes, whether or not the step needed them
         following = super().after(images, step)
         self._come_to(following)
         return following
@@ -82,7 +83,7 @@ class DREAM(IDC):
         self._now = step
 
     def originals(self, ipc: int) -> DistilledSet:
-        """See `IDC.originals`: the nearest to the centres of as many clusters."""
+        """See `IDC.originals`: the images nearest to the centres of ``ipc`` clusters."""
         small = super().originals(ipc)
         rng, net = generator(self.seed, "initial images"), self.fresh(0)
         target, index = self.train.target.cpu(), []
@@ -93,13 +94,13 @@ class DREAM(IDC):
         return replace(small, images=images, group=self.train.group[index].cpu())
 
     def _cluster(self, net: Network, pool: Tensor, k: int, rng: torch.Generator) -> Tensor:
-        """Return k of the pool, by the network's features of plain pixels in [0, 1]."""
+        """Return k images of the pool, by the network's features of plain pixels in [0, 1]."""
         pixels = self.train.images[pool.to(self.device)]
         chunks = [embed(net, part.to(self.dtype) / 255) for part in pixels.split(1024)]
         return pool[representatives(torch.cat(chunks), k, rng)]
 
     def state(self) -> dict[str, Tensor]:
-        """See `Matching.state`; the representatives are those of a network that has gone on."""
+        """See `Matching.state`; the representatives are those of an earlier network state."""
         chosen = {"representatives": self._chosen} if self._now > self._since(self._now) else {}
         return super().state() | chosen
 
@@ -113,7 +114,7 @@ class DREAM(IDC):
             sizes = [min(k, len(pool)) for pool, k in self.sampler.pools]
             if chosen.dtype != torch.int64 or chosen.shape != (sum(sizes),):
                 raise ValueError(f"its representatives are {chosen.dtype} {list(chosen.shape)}")
-            for (pool, _), own in zip(self.sampler.pools, chosen.split(sizes), strict=True):
-                if not torch.isin(own, pool).all():
-                    raise ValueError("its representatives are none of the images")
+            for (pool, _), part in zip(self.sampler.pools, chosen.split(sizes), strict=True):
+                if not torch.isin(part, pool).all():
+                    raise ValueError("its representatives are not among the images")
             self._chosen = chosen

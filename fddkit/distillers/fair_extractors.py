@@ -1,7 +1,7 @@
-"""Fair feature extractors: networks trained on the real set, every group as often as any other.
+"""Fair feature extractors: networks trained on the real set with all groups equally frequent.
 
 Intervention RF of COBRA's appendix N, which only names a "fair feature extractor before"
-distillation. This is the plainest of its kind: training on class- and group-balanced batches.
+distillation. This is the simplest of its kind: training on class- and group-balanced batches.
 """
 
 import os
@@ -24,24 +24,24 @@ from .settings import Settings
 EXTRACTOR = Kind(
     "extractor",
     "a fair extractor",
-    "remove it, and it is trained anew",
+    "remove it, and it will be trained again",
     {"weights": Array(("float32",), ("parameters",))},
     {"identity": dict},
 )
 BATCH, LR, MOMENTUM, DECAY = 256, 0.01, 0.9, 5e-4
-#: Preset -> steps of each network (our choice; nothing is published).
+#: Preset -> steps of each network (our choice; no values are published).
 STEPS = {"smoke": 20, "quick": 200, "paper": 5000}
 
 
 def balanced(train: GroupedDataset, size: int, generator: torch.Generator) -> Tensor:
-    """Draw images so that every class, and within it every group it has, is equally likely.
+    """Draw images so that all classes, and all groups present in a class, are equally likely.
 
     Parameters
     ----------
     train : GroupedDataset
         The real set.
     size : int
-        How many; an image may come twice.
+        How many; an image may be drawn more than once.
     generator : torch.Generator
         On the CPU.
 
@@ -66,24 +66,24 @@ def fair_extractors(
     device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> tuple[list[Tensor], dict[str, str]]:
-    """Train a pool of networks on balanced batches, or find them trained.
+    """Train a pool of networks on balanced batches, or load them from the cache.
 
     Parameters
     ----------
     train : GroupedDataset
         The real set.
     settings : Settings
-        Of the distillation: ``network``, ``width``, ``depth``, ``augment``, ``extractors`` and
-        ``extractor_steps``.
+        Settings of the distillation, of which ``network``, ``width``, ``depth``, ``augment``,
+        ``extractors`` and ``extractor_steps`` are used.
     seed : int
-        Of weights, batches and augmentations.
+        Seed of weights, batches and augmentations.
     cache : path-like, optional
-        Folder of the weights, one file a network, see `fddkit.core.cache`; an interrupted pool goes
-        on with the network that it was at.
+        Folder of the weights, one file per network, see `fddkit.core.cache`; an interrupted pool
+        continues with the network that it had reached.
     device : torch.device or str
         Where to train.
     progress : bool
-        Show a bar.
+        Show a progress bar.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def _train(
     device: torch.device | str,
     _: Path,
 ) -> dict[str, Tensor]:
-    """Train one extractor; it takes a minute at most, so that no checkpoint is kept."""
+    """Train one extractor; this takes a minute at most, so no checkpoint is kept."""
     c, data = settings, train.to(device)
     size = networks.own_size(c.network, c.width, c.depth)
     start = derive(seed, "extractor", k)
@@ -142,6 +142,6 @@ def _train(
         loss = descend(net, optimiser, seen, data.target[index])
     if not loss < float("inf"):
         raise FddkitError(
-            f"fair extractor {k} diverged; give fewer extractor_steps or a narrower network"
+            f"fair extractor {k} diverged; use fewer extractor_steps or a narrower network"
         )
     return {"weights": parameters_to_vector(net.parameters()).detach().cpu()}

@@ -1,4 +1,4 @@
-"""Whether a distillation came to something: where its pixels are, and where its loss went."""
+"""Whether a distillation went well, judged by its pixels and the course of its loss."""
 
 from collections.abc import Sequence
 
@@ -7,23 +7,23 @@ from torch import Tensor
 
 from ..core.reading import clip
 
-#: Verdict -> what it means, the worst last.
+#: Verdict -> what it means, from best to worst.
 VERDICTS = {
-    "sound": "nothing is amiss",
-    "doubtful": "look at the images before they are used",
+    "sound": "nothing is wrong",
+    "doubtful": "look at the images before using them",
     "diverged": "the images are of no use",
 }
-# times the root mean square of the real images; `reports/measured/health-digits.json` has what
-# runs reach (see health.py beside it)
+# times the root mean square of the real images; `reports/measured/health-digits.json` shows what
+# runs reach (see health.py next to it)
 _FAR, _LOST = 10.0, 100.0
 _WORSE = 10.0  # times the loss at the beginning
-_LEAST = 10  # losses that have a course
+_LEAST = 10  # fewest losses that show a course
 
 
 def assess(
     images: Tensor, real: Tensor, loss: Tensor, doubts: Sequence[str] = ()
 ) -> dict[str, object]:
-    """Judge a distilled set by what is known without training on it.
+    """Judge a distilled set without training on it.
 
     Parameters
     ----------
@@ -34,12 +34,23 @@ def assess(
     loss : Tensor
         float64 [steps], the course of the matching loss.
     doubts : sequence of str
-        What the distiller itself has noticed.
+        What the distiller itself has noticed, one sentence each.
 
     Returns
     -------
     dict
         ``verdict``, one of `VERDICTS`, and ``notes``, a sentence for each reason.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fddkit.distillers import health
+    >>> real, loss = torch.ones(4, 1, 2, 2), torch.ones(20, dtype=torch.float64)
+    >>> health.assess(0.5 * real, real, loss)
+    {'verdict': 'sound', 'notes': []}
+    >>> print(health.sentence(health.assess(20 * real, real, loss)))
+    the distilled set is doubtful (look at the images before using them): pixels lie 20 times as
+    far from the mean as those of real images; choose a smaller lr
     """
     notes, verdict = list(doubts), "doubtful" if doubts else "sound"
     usual = real.double().square().mean().sqrt().clamp(min=1e-6)
@@ -62,26 +73,26 @@ def assess(
 
 
 def sentence(health: dict) -> str:
-    """Return what is wrong with a set in one sentence.
+    """Say in one sentence what is wrong with a set.
 
     Parameters
     ----------
     health : dict
-        Of `assess`, or empty.
+        What `assess` returned, or an empty one.
 
     Returns
     -------
     str
-        Empty where nothing is.
+        Empty if nothing is.
     """
     verdict = health.get("verdict", "sound")
     if verdict == "sound":
         return ""
-    meaning = VERDICTS.get(verdict, "its verdict is unknown to this fddkit")
+    meaning = VERDICTS.get(verdict, "this version of fddkit does not know the verdict")
     notes = "; ".join(health.get("notes", []))
     return f"the distilled set is {clip(verdict, 40)} ({meaning}): {clip(notes, 500)}"
 
 
 def sample(images: Tensor, n: int = 512) -> Tensor:
-    """Return evenly spaced rows of a set, at most ``n``."""
+    """Return at most ``n`` evenly spaced rows of a set."""
     return images[torch.linspace(0, len(images) - 1, min(n, len(images))).long()]

@@ -1,4 +1,4 @@
-"""Gradient matching beside a network that trains on real images: IDC (Kim et al. 2022)."""
+"""Gradient matching while a network trains on real images: IDC (Kim et al. 2022)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -28,35 +28,35 @@ _NEAR = 1e-3  # in normalised units: what rounding leaves of a clamp
 
 @dataclass(frozen=True)
 class IDCSettings(Settings):
-    """IDC's; ``lr`` is in pixels of [0, 1].
+    """Settings of IDC; ``lr`` refers to pixels in [0, 1].
 
     Attributes
     ----------
     lr_scale : float
-        Times the official step size (a base for each distance, times IPC / 10, times the area
-        relative to the official images), where ``lr`` is not given.
+        Factor on the official step size (a base for each distance, times IPC / 10, times the area
+        relative to the official images), used if ``lr`` is not given.
     init : {"mix", "real", "noise", "hybrid"}
         ``mix`` shrinks ``factor ** 2`` real images into each synthetic one.
     augment : str
         ``auto`` applies colour, crop and cutout, one after the other.
     factor : int or None
         Multi-formation: each image holds ``factor ** 2`` smaller ones; 1 is IDC-I. ``None``
-        takes the official 2, and 1 below 28 pixels.
+        means the official 2, and 1 below 28 pixels.
     distance : {"mse", "l1"} or None
-        Sum of squares or of absolute values; ``None`` takes ``mse`` for photographs and ``l1``
-        otherwise, as the official code does for its data sets.
+        Sum of squares or of absolute values; ``None`` means ``mse`` for photographs and ``l1``
+        otherwise, as in the official code for its data sets.
     outer : int
         Steps on the images with one network.
     batch_syn : int
-        At most so many decoded synthetic images per class and step, drawn at random.
+        Maximum number of decoded synthetic images per class and step, drawn at random.
     net_data : int or None
-        Real images that the network trains on after each step; ``None`` takes 2000 of photographs
+        Real images that the network trains on after each step; ``None`` means 2000 photographs
         (CIFAR-10) and 500 otherwise.
     net_batch, net_lr, net_momentum, net_decay
-        Of that training.
+        Batch size, step size, momentum and weight decay of that training.
     cutmix : float or None
-        Probability of mixing a batch of it; ``None`` takes 0.5, and 0 for digits and letters in
-        multi-formation.
+        Probability of mixing a batch of that training; ``None`` means 0.5, and 0 for digits and
+        letters in multi-formation.
     """
 
     init: str = "mix"
@@ -91,7 +91,7 @@ class IDCSettings(Settings):
         if not 0 <= self.net_decay < float("inf"):
             raise FddkitError(f"net_decay={self.net_decay!r} is negative; IDC's is 0.0005")
         if self.cutmix is not None and not 0 <= self.cutmix <= 1:
-            raise FddkitError(f"cutmix={self.cutmix!r} is no probability; IDC's is 0.5")
+            raise FddkitError(f"cutmix={self.cutmix!r} is not a probability; IDC's is 0.5")
 
     def resolve(self, ipc: int, train: GroupedDataset) -> "IDCSettings":
         """See `Settings.resolve`."""
@@ -119,9 +119,9 @@ class IDCSettings(Settings):
 
 
 class IDC(DC):
-    """Gradients of the convolutions, several small images in one (Kim et al. 2022)."""
+    """Matches gradients of the convolutions, several small images in one (Kim et al. 2022)."""
 
-    title = "gradients beside training on real images, multi-formation (Kim et al. 2022)"
+    title = "gradients during training on real images, multi-formation (Kim et al. 2022)"
     presets: ClassVar = {
         "smoke": IDCSettings(
             iterations=2, batch=32, width=16, outer=5, net_data=128, encoder="smoke"
@@ -132,7 +132,7 @@ class IDC(DC):
         "paper": IDCSettings(encoder="paper"),
     }
 
-    # four times as many steps of a quarter of the images: every set trains as many epochs
+    # four times as many steps of a quarter of the batch: as many epochs as under other methods
     protocol: ClassVar = {
         "augment": "flip+color+crop_scale_rotate",
         "cutmix": 0.5,
@@ -143,7 +143,7 @@ class IDC(DC):
 
     @property
     def depends(self) -> bool:
-        """See `Matching.depends`: they are trained on real ones."""
+        """See `Matching.depends`: the networks are trained on real images."""
         return False
 
     def weights(self, net: Network) -> Weights:
@@ -151,7 +151,7 @@ class IDC(DC):
         return Weights(net, classifier=False)
 
     def distance(self, net: Network, points: Tensor, synthetic: Tensor) -> Tensor:
-        """Return the sum over all weights of squares or of absolute values."""
+        """Return the sum of squared or absolute differences over all weights."""
         difference = points - synthetic
         if self.settings.distance == "mse":
             return difference.square().sum(-1)
@@ -160,7 +160,7 @@ class IDC(DC):
     # --- the images: pixels, and several in one ----------------------------------------------
 
     def _pixel(self, value: float) -> Tensor:
-        """Return a pixel of [0, 1] in normalised units, [C, 1, 1]."""
+        """Return a pixel value in [0, 1] in normalised units, [C, 1, 1]."""
         return self.train.units.level(value).to(self.device, self.dtype)
 
     @property
@@ -190,8 +190,8 @@ class IDC(DC):
         least = int(self.train.counts().sum(1).min())
         if least < ipc:
             raise FddkitError(
-                f"{ipc} real images of each class are to be mixed, but one class of "
-                f"{self.train.name} has {least}; choose a smaller ipc or factor, or init=noise"
+                f"{ipc} real images of each class are to be mixed, but a class of "
+                f"{self.train.name} has only {least}; choose a smaller ipc or factor, or init=noise"
             )
         return initial(self.train, ipc, self.seed)
 
@@ -211,9 +211,9 @@ class IDC(DC):
         return super().show(images, first, draws, step)
 
     def rate(self, step: int) -> Tensor:
-        """See `Matching.rate`: IDC's steps are taken on pixels, ours in normalised units.
+        """See `Matching.rate`: IDC takes its steps on pixels, we in normalised units.
 
-        With z = (x - mean) / std, a step of ``lr`` on x is one of ``lr / std ** 2`` on z.
+        With z = (x - mean) / std, a step of ``lr`` on x is a step of ``lr / std ** 2`` on z.
         """
         std = torch.tensor(self.train.std, dtype=self.dtype)[:, None, None]
         return (self.settings.lr / std**2).to(self.device)
@@ -228,7 +228,7 @@ class IDC(DC):
     def train_network(self, student: Student, images: Tensor, step: int) -> None:
         """See `Bilevel.train_network`: on real images."""
         chosen, rng = self.settings, generator(self.seed, "train", step)
-        stages = tuple((f,) for f in ("color", "crop") if any(f in one for one in self.stages))
+        stages = tuple((f,) for f in ("color", "crop") if any(f in stage for stage in self.stages))
         order = torch.randperm(len(self.train), generator=rng)[: chosen.net_data]
         for rows in order.split(chosen.net_batch):
             index = rows.to(self.device)
@@ -243,7 +243,7 @@ class IDC(DC):
     # --- the end -----------------------------------------------------------------------------
 
     def doubts(self, result: DistilledSet) -> list[str]:
-        """See `Matching.doubts`: clamping hides steps that are too long, but not where they end."""
+        """See `Matching.doubts`: steps that are too long leave pixels at the bounds."""
         lowest, highest = self._pixel(0).cpu(), self._pixel(1).cpu()
         bound = (result.images <= lowest + _NEAR) | (result.images >= highest - _NEAR)
         real = sample(self.train.images)
@@ -252,6 +252,6 @@ class IDC(DC):
         if share <= (1 + usual) / 2:
             return []
         return [
-            f"{100 * share:.0f}% of the pixels are black or white, {100 * usual:.0f}% of those of "
+            f"{100 * share:.0f}% of the pixels are black or white, against {100 * usual:.0f}% in "
             "real images; choose a smaller lr"
         ]

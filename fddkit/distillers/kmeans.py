@@ -1,4 +1,4 @@
-"""Representative images: the ones nearest to the centres of clusters."""
+"""Representative images: those nearest to the centres of clusters."""
 
 import torch
 from torch import Tensor
@@ -10,25 +10,32 @@ def representatives(
 ) -> Tensor:
     """Return the rows nearest to the centres of k clusters.
 
-    Lloyd's algorithm from k random rows, Euclidean, until no row changes its cluster. A cluster
-    that loses all its rows keeps its centre.
+    Lloyd's algorithm with Euclidean distances, from k random rows until no row changes its
+    cluster. A cluster that loses all its rows keeps its centre.
 
     Parameters
     ----------
     features : Tensor
         [N, D].
     k : int
-        Clusters; every row is its own where there are no more rows than that.
+        Number of clusters; with k rows or fewer, every row is returned.
     generator : torch.Generator
         On the CPU.
     iterations : int
-        At most so many.
+        Maximum number of iterations.
 
     Returns
     -------
     Tensor
-        int64 [min(k, N)] on the CPU. A row may come twice, as in DREAM's official code, where it
-        is nearest to two centres.
+        int64 [min(k, N)] on the CPU. As in DREAM's official code, a row that is nearest to two
+        centres comes twice.
+
+    Examples
+    --------
+    >>> import torch
+    >>> features = torch.tensor([[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]])
+    >>> representatives(features, 2, torch.Generator().manual_seed(0)).sort().values
+    tensor([1, 4])
     """
     if k >= len(features):
         return torch.arange(len(features))
@@ -36,12 +43,12 @@ def representatives(
     centres = features[start.to(features.device)]
     before = None
     for _ in range(iterations):
-        own = torch.cdist(features, centres).argmin(1)
-        if before is not None and torch.equal(own, before):
+        cluster = torch.cdist(features, centres).argmin(1)
+        if before is not None and torch.equal(cluster, before):
             break
-        before = own
+        before = cluster
         # a product with the membership matrix has one fixed order of summation
-        member = torch.nn.functional.one_hot(own, k).to(features.dtype).T
+        member = torch.nn.functional.one_hot(cluster, k).to(features.dtype).T
         sizes = member.sum(1, keepdim=True)
         centres = torch.where(sizes > 0, member @ features / sizes.clamp(min=1), centres)
     return torch.cdist(features, centres).argmin(0).cpu()

@@ -1,4 +1,4 @@
-"""The distillation loop: step after step from a seed, from a checkpoint on where there is one."""
+"""The distillation loop: step after step, from the beginning or from a checkpoint."""
 
 import os
 import time
@@ -40,16 +40,16 @@ CHOOSE = "choose another output file, or overwrite it"
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees.
+    """What a callback receives.
 
     Attributes
     ----------
     iteration, iterations : int
-        Steps on the images done, and to do in all (at most: CAFE may end a network early).
+        Steps on the images done, and their total (an upper bound: CAFE may skip some).
     loss : float
         The matching loss of the last step.
     images : Tensor
-        float32 [M, C, H, W], the synthetic images now (a copy), in normalised units.
+        float32 [M, C, H, W], a copy of the current synthetic images, in normalised units.
     """
 
     iteration: int
@@ -59,7 +59,7 @@ class Progress:
 
 
 class _State(NamedTuple):
-    """Where a run stands between two steps; replaced whole, so an interrupt never splits it."""
+    """The state between two steps; always replaced as a whole, so an interrupt never splits it."""
 
     step: int
     images: Tensor
@@ -100,17 +100,17 @@ class Run:
         state = matching.state()
         if not all(x.isfinite().all() for x in state.values()):
             raise FddkitError(
-                f"what is trained beside the images is no longer finite after step {now.step}; "
+                f"what is trained with the images is no longer finite after step {now.step}; "
                 f"choose a smaller lr than {matching.settings.lr:g}"
             )
         self.losses.append(loss)
         self.now = _State(step, images, momentum, len(self.losses), state)
 
     def finish(self, part, progress, callback, every, seconds) -> DistilledSet:
-        """Take the steps that are left and return the result."""
+        """Take the remaining steps and return the result."""
         total = self.total
         if part is not None:
-            self.checkpoint(part)  # a folder that takes no files is told now
+            self.checkpoint(part)  # fails now if the folder cannot be written to
         saved, config = time.monotonic(), self.config
         title = f"{config['method']} {config['fairness']} ipc {config['ipc']}"
         with tqdm(total=total, initial=self.now.step, desc=title, disable=not progress) as bar:
@@ -131,11 +131,11 @@ class Run:
                     self.checkpoint(part)
                 raise
         if part is not None:
-            self.checkpoint(part)  # whatever becomes of the output file, nothing is lost
+            self.checkpoint(part)  # whatever happens to the output file, nothing is lost
         return self.result()
 
     def result(self) -> DistilledSet:
-        """Return what the run has come to.
+        """Return the result of the run so far.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class Run:
         )
 
     def checkpoint(self, part: Path) -> None:
-        """Write the state; only what cannot be derived from the seed."""
+        """Write the state, but only what cannot be derived from the seed."""
         now = self.now
         losses = torch.tensor(self.losses[: now.losses], dtype=torch.float64)
         tensors = {"images": now.images, "momentum": now.momentum, "loss": losses}
@@ -170,7 +170,7 @@ class Run:
         write_tensors(part, CHECKPOINT, tensors, header, only(CHECKPOINT))
 
     def resume(self, tensors: dict[str, Tensor], header: dict) -> None:
-        """Take up the state of a checkpoint of the same configuration.
+        """Restore the state of a checkpoint of the same configuration.
 
         Raises
         ------
@@ -193,7 +193,7 @@ class Run:
         self._note(header.get("versions") or self.versions)
 
     def _note(self, begun: dict) -> None:
-        """Remember, and say, that a run was begun by something else than goes on with it."""
+        """Record, and warn, that a run was begun on another device or with other versions."""
         differs = [k for k in ("fddkit", "torch", "device") if begun.get(k) != self.versions[k]]
         earlier = begun.get("begun") or {k: begun.get(k) for k in differs}
         if earlier:
@@ -201,14 +201,14 @@ class Run:
         if differs:
             was = ", ".join(f"{k} {clip(begun.get(k))}" for k in differs)
             warnings.warn(
-                f"this run was begun with {was} and goes on with another; its images may differ "
+                f"this run was begun with {was} and continues with another; its images may differ "
                 "from those of a run with either alone",
                 stacklevel=6,
             )
 
 
 def continued(start: Callable[[], "Run"], part: Path, config: dict, overwrite: bool) -> "Run":
-    """Return a run that goes on from a checkpoint, or from the beginning where there is none."""
+    """Return a run resumed from a checkpoint, or from the beginning if there is none."""
     run = start()
     if not os.path.lexists(part):
         return run
@@ -236,21 +236,21 @@ def continued(start: Callable[[], "Run"], part: Path, config: dict, overwrite: b
 
 def refuse_another(path: Path, found: dict, config: dict) -> None:
     """Refuse a file that belongs to another configuration, naming the first difference."""
-    other, own = _flat(found), _flat(config)
-    # one preset's name for another's values is no difference
-    for key in [k for k in own if k != "preset"]:
-        if own[key] != other.get(key):
+    there, here = _flat(found), _flat(config)
+    # a different preset name with the same values makes no difference
+    for key in [k for k in here if k != "preset"]:
+        if here[key] != there.get(key):
             raise FddkitError(
-                f"{path} belongs to another run ({key}: {clip(repr(other.get(key)))} there, "
-                f"{clip(repr(own[key]))} here); {CHOOSE}"
+                f"{path} belongs to another run ({key}: {clip(repr(there.get(key)))} there, "
+                f"{clip(repr(here[key]))} here); {CHOOSE}"
             )
 
 
 def _flat(config: dict) -> dict[str, object]:
-    """Return a configuration without its dictionaries: a data set's seed is not that of a run."""
+    """Flatten a configuration; prefixes keep a data set's seed apart from that of the run."""
     flat = {}
     for name, value in config.items():
         inner = value if isinstance(value, dict) else {}
         prefix = "" if name == "settings" else f"{name} "
-        flat |= {f"{prefix}{key}": one for key, one in inner.items()} or {name: value}
+        flat |= {f"{prefix}{key}": v for key, v in inner.items()} or {name: value}
     return flat

@@ -2,35 +2,30 @@
 
 import os
 import warnings
-from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.utils import vector_to_parameters
 
 from ..core.rng import derive, generator
-from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
 from ..data.sampling import Batch, Sampler
-from ..rules.targets import Rule, Segments, Targets, segments, targets
+from ..rules.targets import Rule, Targets, segments, targets
 from ..training import augment, compile, networks
 from ..training.networks import Network
 from .fair_extractors import fair_extractors
+from .hooks import Hooks
 from .settings import Settings
-from .signals import Statistic
-from .start import initial
 
 
-class Matching:
-    """A distiller at work on one training set; each distiller is a subclass.
+class Matching(Hooks):
+    """A distiller working on one training set; each distiller is a subclass.
 
-    Everything random derives from the seed and the number of the step, so that steps can be asked
-    for in any order, and two rules can be compared on the very same step.
+    Everything random derives from the seed and the number of the step, so steps can be requested
+    in any order, and two rules can be compared on exactly the same step.
 
-    A subclass says what is compared (`statistic`, `synthetic`, `distance`, `loss`). These remember
-    nothing: what one needs of another is passed on. What a subclass trains or chooses from step
-    to step changes in `after` and `load` alone, and is in `state`.
+    A subclass defines what is compared (`statistic`, `synthetic` and, if they differ, `distance`
+    and `loss`); `fddkit.distillers.hooks.Hooks` lists everything that it may define.
 
     Parameters
     ----------
@@ -41,26 +36,42 @@ class Matching:
     settings : Settings
         Resolved (see `fddkit.distillers.settings.Settings.resolve`).
     seed : int
-        Of the run.
+        Seed of the run.
     device : torch.device
         Where to compute.
     dtype : torch.dtype
-        float64 makes a reference.
+        float64 gives a reference.
     compile, graph : bool
         Compile the network, and capture it as CUDA graphs, see `fddkit.training.compile`.
-    """
 
-    #: What the method matches, with its source: a line of ``fddkit distill --help``.
-    title: ClassVar[str]
-    #: Preset name -> settings.
-    presets: ClassVar[dict[str, Settings]]
-    #: What its own evaluation has that DM's has not: fields of `fddkit.training.fit.Recipe`.
-    protocol: ClassVar[Mapping[str, object]] = {}
-    #: What it trains on the groups before the first step, in words. Where there is something, a
-    #: rule acts there: a step does not depend on it, and no statistic of images is matched.
-    beforehand: ClassVar[str] = ""
-    #: Whether a step needs no more than one derivative of the network's embedding.
-    compiles: ClassVar[bool] = False
+    See Also
+    --------
+    fddkit.distillers.bilevel.Bilevel : For methods that train their networks between the steps.
+    fddkit.distillers.dm.DM : The shortest built-in distiller.
+
+    Examples
+    --------
+    A distiller that matches the mean pixels of a class, without any network. `statistic` sums
+    features over segments of images, `synthetic` averages them over the images of each class:
+
+    >>> import fddkit as fdd
+    >>> from fddkit.distillers.dm import DMSettings
+    >>> from fddkit.distillers.signals import Statistic, segment_sum
+    >>> class MeanPixels(fdd.Matching):
+    ...     title = "mean pixels"
+    ...     presets = dict.fromkeys(("smoke", "quick", "paper"), DMSettings(iterations=3))
+    ...
+    ...     def statistic(self, net, images, target, segments):
+    ...         return Statistic(segment_sum(images.flatten(1), *segments))
+    ...
+    ...     def synthetic(self, net, images, target, classes):
+    ...         return images.flatten(1).unflatten(0, (classes, -1)).mean(1)
+    >>> _ = fdd.register("mean-pixels", MeanPixels)
+    >>> train, _ = fdd.load("digits")
+    >>> s = fdd.distill(train, "mean-pixels", fairness="cobra", ipc=1, progress=False)
+    >>> len(s), len(s.loss)
+    (10, 3)
+    """
 
     def __init__(
         self,
@@ -80,46 +91,31 @@ class Matching:
         self.stages = augment.stages(settings.augment)
         self._net: tuple[int, Network] | None = None
         self._compiled: Network | None = None
-        self._pool: list[Tensor] = []  # what networks start from, where not at random
-        #: Name and sha256 of each file of the cache that the steps rest on.
+        self._pool: list[Tensor] = []  # initial weights of the networks, if not random
+        #: Name and sha256 of each cached file that the steps depend on.
         self.sources: dict[str, str] = {}
         self._fast = (compile or graph) and self.compiles
         self._graph = graph
         if (compile or graph) and not self.compiles:
             warnings.warn(
                 "compile and graph have no effect on this method: its step needs more of the "
-                "network than the gradient of its embedding; the run goes on uncompiled",
+                "network than the gradient of its embedding; the run continues uncompiled",
                 stacklevel=2,
             )
 
-    # --- what a distiller says of itself -----------------------------------------------------
-
-    @classmethod
-    def lacks(cls, rule: Rule) -> str:
-        """Return why a rule has no meaning for this method; empty where it has one."""
-        return ""
-
-    @property
-    def depends(self) -> bool:
-        """Whether the networks of the steps depend on the synthetic images."""
-        return False
-
-    @property
-    def per_network(self) -> int:
-        """Steps on the images with one network."""
-        return 1
+    # --- before the first step ---------------------------------------------------------------
 
     def prepare(self, rule: Rule, cache: str | os.PathLike | None, progress: bool) -> None:
-        """Train, or find in the cache, what the steps under a rule rest on.
+        """Train, or load from the cache, what the steps under a rule depend on.
 
         Parameters
         ----------
         rule : Rule
             One of `fddkit.rules.rules.RULES`.
         cache : path-like, optional
-            Folder of artifacts that runs share, see `fddkit.core.cache`.
+            Folder of artifacts shared between runs, see `fddkit.core.cache`.
         progress : bool
-            Show a bar.
+            Show a progress bar.
         """
         c = self.settings
         shared = {"cache": cache, "device": self.device, "progress": progress}
@@ -130,77 +126,18 @@ class Matching:
             self.sampler.log_weights, seals = rule.prepare(self.train, c, self.seed, **shared)
             self.sources |= seals
 
-    @property
-    def shown(self) -> int:
-        """Synthetic images of each class that the network sees in a step."""
-        return self.ipc
+    # --- the step ----------------------------------------------------------------------------
 
     def warm(self, images: Tensor, step: int) -> Network:
         """Return the network that a step on these synthetic images is taken under."""
         return self.network(step)
 
-    def statistic(
-        self, net: Network, images: Tensor, target: Tensor, segments: Segments
-    ) -> Statistic:
-        """Return the statistic of real images [N, C, H, W] of classes int64 [N]."""
-        raise NotImplementedError
-
-    def synthetic(self, net: Network, images: Tensor, target: Tensor, classes: int) -> Tensor:
-        """Return the statistic of each class of synthetic images, [classes, D], with its graph."""
-        raise NotImplementedError
-
-    def distance(self, net: Network, points: Tensor, synthetic: Tensor) -> Tensor:
-        """Return D of points [classes, T, D] from statistics [classes, 1, D]: [classes, T].
-
-        Here the squared error, summed (not averaged) over features as in the official codes.
-        """
-        return (points - synthetic).square().sum(-1)
-
-    def mismatch(self, net: Network, goal: Targets, synthetic: Tensor) -> Tensor:
-        """Return the weighted distances of synthetic statistics [classes, D], summed."""
-        return (goal.weights * self.distance(net, goal.points, synthetic[:, None])).sum()
-
-    def loss(
-        self, net: Network, goal: Targets, synthetic: Tensor, rows: tuple[Tensor, ...]
-    ) -> Tensor:
-        """Return the loss of classes whose synthetic statistics are [classes, D].
-
-        ``rows`` are those of the real images' `Statistic`.
-        """
-        return self.mismatch(net, goal, synthetic)
-
     def block(self, net: Network) -> int:
         """Return how many classes are computed at a time."""
         return max(1, networks.chunk_size(net, self.train.shape) // self.shown)
 
-    def start(self) -> DistilledSet:
-        """Return the images that the optimisation starts from."""
-        return initial(self.train, self.ipc, self.seed, self.settings.init)
-
-    def rate(self, step: int) -> float | Tensor:
-        """Return the step size on the images."""
-        return self.settings.lr
-
-    def after(self, images: Tensor, step: int) -> int:
-        """Do what follows a step on the images (in place), and return the next step's number."""
-        return step + 1
-
-    def fewest(self, step: int) -> int:
-        """Return how many steps have been taken before one of this number, at least."""
-        return step
-
-    def finish(self, result: DistilledSet) -> DistilledSet:
-        """Return the result with what else was learnt."""
-        return result
-
-    def doubts(self, result: DistilledSet) -> list[str]:
-        """Return what speaks against a result, a sentence each; see `fddkit.distillers.health`."""
-        return []
-
-    # --- the step ----------------------------------------------------------------------------
-
     def gradient(self, images: Tensor, rule: Rule, step: int) -> tuple[float, Tensor]:
-        """Return the loss of one step and its gradient in the synthetic images.
+        """Return the loss of one step and its gradient with respect to the synthetic images.
 
         Parameters
         ----------
@@ -209,7 +146,7 @@ class Matching:
         rule : Rule
             One of `fddkit.rules.rules.RULES`.
         step : int
-            Names the step's batch, network and augmentation.
+            Number of the step; determines its batch, network and augmentation.
 
         Returns
         -------
@@ -226,9 +163,9 @@ class Matching:
         total, parts = torch.zeros((), dtype=torch.float64, device=self.device), []
         for first in range(0, classes, block):
             part = slice(first, min(first + block, classes))
-            own = images[part.start * ipc : part.stop * ipc].detach().requires_grad_()
-            loss = self._part(own, rule, step, net, batch.part(part), draws, first)
-            parts.append(torch.autograd.grad(loss, own)[0])
+            x = images[part.start * ipc : part.stop * ipc].detach().requires_grad_()
+            loss = self._part(x, rule, step, net, batch.part(part), draws, first)
+            parts.append(torch.autograd.grad(loss, x)[0])
             total += loss.detach()
         return total.item(), torch.cat(parts)
 
@@ -242,9 +179,10 @@ class Matching:
         draws: list[augment.Draw],
         first: int,
     ) -> Tensor:
-        """Return the loss of some classes, the first of which is ``first``.
+        """Return the loss of a block of classes that begins with class ``first``.
 
-        The groups' statistics are the largest tensors of a step; here they end with their block.
+        The groups' statistics are the largest tensors of a step; here they are freed with their
+        block.
         """
         goal, rows = self.goal(net, batch, draws, rule, first)
         seen, labels = self.show(images, first, draws, step)
@@ -254,9 +192,9 @@ class Matching:
     def goal(
         self, net: Network, batch: Batch, draws: list[augment.Draw], rule: Rule, first: int
     ) -> tuple[Targets, tuple[Tensor, ...]]:
-        """Return what the classes of a (part of a) batch must match, and its `Statistic.rows`.
+        """Return what the classes of a batch (or part of one) must match, and `Statistic.rows`.
 
-        Class 0 of the part is ``first``.
+        ``first`` is the number of the part's first class.
         """
         labels = batch.target + first
         real = self.real(batch.index, labels, draws)
@@ -264,7 +202,10 @@ class Matching:
         return targets(rule, sums, batch, self.settings.normalise == "groups"), rows
 
     def real(self, index: Tensor, labels: Tensor, draws: list[augment.Draw]) -> Tensor:
-        """Return real images, int64 [N] of classes int64 [N], as the network sees them."""
+        """Return real images as the network sees them.
+
+        ``index`` and ``labels``, int64 [N], are their rows and classes.
+        """
         images = self.train.normalise(index.to(self.device)).to(self.dtype)
         for draw in draws:
             images = augment.apply(images, draw[labels])
@@ -273,9 +214,9 @@ class Matching:
     def show(
         self, images: Tensor, first: int, draws: list[augment.Draw], step: int
     ) -> tuple[Tensor, Tensor]:
-        """Return synthetic images as the network sees them and their classes, int64 on the CPU.
+        """Return synthetic images as the network sees them, and their classes, int64 on the CPU.
 
-        The augmentation is siamese: each class has the draw of its real images.
+        The augmentation is siamese: each class gets the same draw as its real images.
         """
         labels = torch.arange(len(images)) // self.shown + first
         for draw in draws:
@@ -287,24 +228,24 @@ class Matching:
         return self.sampler.draw(generator(self.seed, "batch", step))
 
     def draws(self, step: int) -> list[augment.Draw]:
-        """Return the augmentations of a step, to be applied in order: a row for each class."""
+        """Return the augmentations of a step, to be applied in order; one row per class."""
         rng = generator(self.seed, "augment", step)
         return [augment.draw(self.train.n_classes, families, rng) for families in self.stages]
 
     # --- the network -------------------------------------------------------------------------
 
     def network(self, step: int) -> Network:
-        """Return the network of a step: fresh, or as the steps before have trained it."""
+        """Return the network of a step: fresh, or as trained by the preceding steps."""
         iteration = step // self.per_network
         if self._net is None or self._net[0] != iteration:
             self._net = (iteration, self.quick(self.fresh(iteration)))
         return self._net[1]
 
     def quick(self, net: Network) -> Network:
-        """Return a network as it is, or compiled where that was asked for.
+        """Return a network unchanged, or compiled if that was requested.
 
-        Compiled code belongs to one network, which takes the weights of each that comes; so there
-        is only ever the last of them.
+        Compiled code belongs to one network object, which takes on the weights of each new
+        network; only the most recent one exists at any time.
         """
         if not self._fast:
             return net
@@ -326,10 +267,3 @@ class Matching:
             weights = self._pool[iteration % len(self._pool)].clone()
             vector_to_parameters(weights, net.parameters())
         return net.requires_grad_(False).to(self.device, self.dtype)
-
-    def state(self) -> dict[str, Tensor]:
-        """Return what a resumed run needs beside the images; empty where nothing is trained."""
-        return {}
-
-    def load(self, state: dict[str, Tensor], step: int) -> None:
-        """Take up what `state` returned before ``step``."""

@@ -1,4 +1,4 @@
-"""Matching training trajectories (Cazenavette et al. 2022), and COBRA's version by groups."""
+"""Matching training trajectories (Cazenavette et al. 2022), and COBRA's version for groups."""
 
 import os
 from dataclasses import dataclass, replace
@@ -20,8 +20,8 @@ from .matching import Matching
 from .mtt_experts import Experts, ExpertSettings, train_experts
 from .settings import Settings
 
-# images per class -> (student steps, target epochs, latest start, step sizes of images and alpha,
-# first alpha, ZCA): third-party transcriptions of the official table, which is a picture
+# images per class -> (student steps, target epochs, starts below, step sizes of images and alpha,
+# first alpha, ZCA): third-party transcriptions of the official table, which is an image
 TABLE = {
     1: (50, 2, 2, 1e2, 1e-7, 1e-2, True),
     10: (30, 2, 20, 1e2, 1e-5, 1e-2, True),
@@ -32,28 +32,31 @@ _SMALLEST = 1e-6  # alpha is a step size: it stays positive
 
 @dataclass(frozen=True)
 class MTTSettings(Settings):
-    """MTT's; where the official table gives a range, its lower end.
+    """Settings of MTT; ``None`` takes the value of the official table (`TABLE`).
+
+    Where the table gives a range (at IPC 10), the step sizes of images and alpha are its lower
+    ends, 1e2 and 1e-5, and the first alpha is its upper end, 1e-2.
 
     Attributes
     ----------
     student_steps : int or None
         N, steps of the student on the synthetic images.
     target_epochs : int or None
-        M, epochs of the expert that they are to make up for.
+        M, epochs of the expert that these steps should reproduce.
     max_start : int or None
-        Start of the stretch of the expert, in epochs: below this.
+        The student starts from an expert's weights after fewer epochs than this.
     lr_alpha : float or None
         Step size on alpha, the student's own step size, which is learnt.
     alpha : float or None
-        Its first value.
+        Initial value of alpha.
     zca : bool or None
         Whiten the images.
     batch_syn : int or None
         Synthetic images in a step of the student; ``None`` takes all, at most 256.
     experts, expert_epochs : int
-        Networks, and epochs of each.
+        Number of experts, and epochs of each.
     expert_lr, expert_batch
-        Of their training.
+        Step size and batch size of their training.
     """
 
     student_steps: int | None = None
@@ -96,7 +99,7 @@ class MTTSettings(Settings):
 
 
 class MTT(Matching):
-    """The weights that real images lead to, reached by fewer steps on the synthetic ones."""
+    """Matches the weights that real images lead to, with fewer steps on synthetic images."""
 
     title = "training trajectories of experts (Cazenavette et al. 2022); cobra: of each group"
     presets: ClassVar = {
@@ -124,8 +127,8 @@ class MTT(Matching):
         if rule.mean_of:
             return ""
         if not rule.of_groups:
-            return "its weights are for single images, not for trajectories; take dm or dsa"
-        return "of trajectories only the plain mean over groups is defined; take cobra"
+            return "it weights single images, not trajectories; use dm or dsa"
+        return "only the plain mean over groups is defined for trajectories; use cobra"
 
     def __init__(self, *arguments: object, **options: object):
         super().__init__(*arguments, **options)
@@ -138,7 +141,7 @@ class MTT(Matching):
         self._shapes = {name: p.shape for name, p in self._module.named_parameters()}
 
     def prepare(self, rule: Rule, cache: str | os.PathLike | None, progress: bool) -> None:
-        """See `Matching.prepare`: the experts, of each group under ``cobra``."""
+        """See `Matching.prepare`: trains the experts, under ``cobra`` for each group."""
         c = self.settings
         wanted = ExpertSettings(
             c.experts, c.expert_epochs, c.expert_lr, c.expert_batch, c.augment, c.network,
@@ -163,12 +166,12 @@ class MTT(Matching):
         return replace(super().start(), lr=self.settings.alpha, whitening=white)
 
     def gradient(self, images: Tensor, rule: Rule, step: int) -> tuple[float, Tensor]:
-        """Return the loss of a step and its gradient in the images; `after` has that in alpha.
+        """Return the loss of a step and its gradient in the images; `after` uses that in alpha.
 
         The student's N steps are taken without a graph, keeping only its weights; then the
-        gradient goes back step by step, each step's graph being built anew. So one step's graph
-        and N + 1 vectors of weights are all that is held, at the price of computing the inner
-        gradient twice. For theta' = theta - alpha g(theta, X) and v = dL/dtheta',
+        gradient is propagated back step by step, rebuilding each step's graph. So only one step's
+        graph and N + 1 vectors of weights are held, at the price of computing the inner gradient
+        twice. For theta' = theta - alpha g(theta, X) and v = dL/dtheta',
 
             dL/dalpha -= <g, v>,  dL/dX -= alpha d<g, v>/dX,  v -= alpha d<g, v>/dtheta.
         """
@@ -208,7 +211,7 @@ class MTT(Matching):
         return found
 
     def _slope(self, weights: Tensor, images: Tensor, batch: tuple, graph: bool = False) -> Tensor:
-        """Return the gradient of the student's loss in its flat weights."""
+        """Return the gradient of the student's loss with respect to its flat weights."""
         rows, draws = batch
         if not graph:
             weights = weights.detach().requires_grad_()
@@ -237,21 +240,21 @@ class MTT(Matching):
 
     def load(self, state: dict[str, Tensor], step: int) -> None:
         """See `Matching.load`."""
-        value, velocity, *_ = state["alpha"].tolist()  # older ones hold the last slope as well
+        value, velocity, *_ = state["alpha"].tolist()  # older checkpoints also hold the last slope
         if value < _SMALLEST:
             raise ValueError(f"its step size is {value:g}")
         self._alpha = value, velocity
         self._slopes.clear()
 
     def finish(self, result: DistilledSet) -> DistilledSet:
-        """See `Matching.finish`: with alpha, to train on the images with."""
+        """See `Matching.finish`: adds alpha, the step size for training on the images."""
         return replace(result, lr=self._alpha[0])
 
     def doubts(self, result: DistilledSet) -> list[str]:
-        """See `Matching.doubts`: a step size at its bound means that the student goes nowhere."""
+        """See `Matching.doubts`: with a step size at its bound the student does not move."""
         if result.lr > _SMALLEST:
             return []
         return [
             f"the step size learnt with the images has fallen to its bound of {_SMALLEST:g}, so "
-            "that a student does not move; choose a smaller lr_alpha or lr"
+            "a student does not move; choose a smaller lr_alpha or lr"
         ]

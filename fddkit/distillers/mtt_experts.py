@@ -1,4 +1,4 @@
-"""Expert trajectories: how the weights of networks move while real images train them."""
+"""Expert trajectories: the weights of networks during their training on real images."""
 
 import os
 from dataclasses import asdict, dataclass, field
@@ -21,31 +21,31 @@ from ..training import augment, networks
 from ..training.sgd import descend
 
 _HELD = {"weights": Array(("float32",), ("epochs", "parameters"))}
-_ADVICE = "remove it, and it is trained anew"
+_ADVICE = "remove it, and it will be trained again"
 TRAJECTORY = Kind("expert", "an expert", _ADVICE, _HELD, {"identity": dict})
 BEGUN = Kind("expert-part", "a checkpoint of an expert", _ADVICE, _HELD, {"identity": dict})
 
 
 @dataclass(frozen=True)
 class ExpertSettings:
-    """How experts are trained (MTT's buffers: 100 experts, 50 epochs, SGD of 0.01).
+    """How experts are trained (in MTT: 100 experts, 50 epochs, SGD with step size 0.01).
 
     Attributes
     ----------
     experts : int
-        Networks (of each group, for COBRA-MTT).
+        Number of networks (of each group, for COBRA-MTT).
     epochs : int
         Epochs of each; the weights are kept at the start and after every epoch.
     lr : float
         Step size, constant, without momentum or weight decay.
     batch : int
-        Images a step.
+        Batch size.
     augment : str
-        Stages of `fddkit.training.augment`.
+        Augmentation, see `fddkit.training.augment.stages`.
     network : str
         The architecture.
     width, depth : int
-        Of the ConvNet.
+        Width and depth of the ConvNet.
     """
 
     experts: int = 100
@@ -60,7 +60,7 @@ class ExpertSettings:
 
 @dataclass(frozen=True)
 class Experts:
-    """Trained experts on the disk.
+    """Trained experts on disk.
 
     Attributes
     ----------
@@ -77,20 +77,21 @@ class Experts:
     seals: dict[str, str] = field(default_factory=dict)
 
     def pair(self, expert: int, start: int, length: int) -> tuple[Tensor, Tensor]:
-        """Return the weights of an expert at two moments; nothing else is read.
+        """Return the weights of an expert after two numbers of epochs; nothing else is read.
 
         Parameters
         ----------
         expert : int
             Which one.
         start, length : int
-            In epochs; ``start + length`` is at most `epochs`.
+            Epochs before the first moment, and between the two; ``start + length`` is at most
+            `epochs`.
 
         Returns
         -------
         tuple of Tensor
-            Two of float32 [P], averaged over the groups' experts where there are several (COBRA's
-            treatment of trajectories: the barycentre of the checkpoints).
+            Two vectors, float32 [P], averaged over the groups' experts if there are several (as
+            COBRA treats trajectories: the barycentre of the checkpoints).
         """
         found = []
         for path in self.files[expert]:
@@ -100,8 +101,8 @@ class Experts:
                     found.append((rows[start], rows[start + length]))
             except (OSError, SafetensorError) as error:
                 raise FddkitError(
-                    f"{path} has been removed or changed while it was in use ({clip(error)}); give "
-                    "the same command again"
+                    f"{path} was removed or changed while it was in use ({clip(error)}); give the "
+                    "same command again"
                 ) from error
         first, last = zip(*found, strict=True)
         return torch.stack(first).mean(0), torch.stack(last).mean(0)
@@ -117,26 +118,26 @@ def train_experts(
     device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> Experts:
-    """Train experts, or find them trained.
+    """Train experts, or load them from the cache.
 
     Parameters
     ----------
     train : GroupedDataset
         The real set.
     settings : ExpertSettings
-        How.
+        How to train them.
     seed : int
-        Of all weights, orders and augmentations.
+        Seed of all weights, orders and augmentations.
     groups : bool
-        Train experts of each group, on its images alone (COBRA-MTT). Those of number k start from
-        the same weights: an average of networks that started apart would be smaller than each.
-        A group may lack a class: its experts never see that class.
+        Train experts for each group, on its images alone (COBRA-MTT). The groups' experts of the
+        same number start from the same weights: the average of networks that start apart has
+        smaller weights than each. If a group lacks a class, its experts never see that class.
     cache : path-like, optional
-        Folder of the trajectories, see `fddkit.core.cache`; one file an expert.
+        Folder of the trajectories, see `fddkit.core.cache`; one file per expert.
     device : torch.device or str
         Where to train.
     progress : bool
-        Show a bar.
+        Show a progress bar.
 
     Returns
     -------
@@ -184,7 +185,7 @@ class _Training:
     bar: tqdm
 
     def finish(self, part: Path) -> dict[str, Tensor]:
-        """Train the epochs that are left, each of which ends with a checkpoint."""
+        """Train the remaining epochs, each of which ends with a checkpoint."""
         c, train = self.settings, self.train
         size = networks.own_size(c.network, c.width, c.depth)
         start = derive(self.seed, "expert", self.expert)

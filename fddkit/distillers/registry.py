@@ -21,7 +21,7 @@ def _is_distiller(entry: object) -> bool:
 
 
 def _adopt(name: str, distiller: type[Matching]) -> type[Matching]:
-    """See that a distiller that is registered says what it has to."""
+    """Check that a registered distiller has everything it needs."""
     presets = getattr(distiller, "presets", {})
     missing = [f"preset {name}" for name in ("smoke", "quick", "paper") if name not in presets]
     missing += [] if hasattr(distiller, "title") else ["title"]
@@ -40,7 +40,7 @@ METHODS: Table[type[Matching]] = Table(
 
 
 def find(method: str, fairness: str | None = None) -> type[Matching]:
-    """Return the distiller of that name, if it has the rule.
+    """Return the distiller with a name, provided that it supports a rule.
 
     Parameters
     ----------
@@ -58,6 +58,15 @@ def find(method: str, fairness: str | None = None) -> type[Matching]:
     ------
     FddkitError
         For an unknown name, or a rule that has no meaning for the method.
+
+    Examples
+    --------
+    >>> from fddkit.distillers.registry import find
+    >>> find("dm", "fairdd").__name__
+    'DM'
+    >>> find("mtt", "fairdd")
+    Traceback (most recent call last):
+    fddkit.core.errors.FddkitError: mtt has no rule 'fairdd': ...
     """
     if method not in METHODS:
         raise unknown("method", method, [*METHODS, *BASELINES])
@@ -69,7 +78,7 @@ def find(method: str, fairness: str | None = None) -> type[Matching]:
 
 
 def lacks(method: str, fairness: str) -> str:
-    """Return why a rule has no meaning for a distiller, both by name; empty where it has one."""
+    """Return why a rule has no meaning for a distiller, both by name; empty if it has one."""
     return METHODS[method].lacks(RULES[fairness])
 
 
@@ -84,16 +93,29 @@ def settings(preset: str, method: str = "dm", **overrides: object) -> Settings:
     method : str
         One of `METHODS`.
     **overrides
-        Fields of the method's settings; ``None`` leaves the preset's value.
+        Fields of the method's settings; ``None`` keeps the preset's value.
 
     Returns
     -------
     Settings
+        Settings of the method; values that depend on the run are None until
+        `fddkit.distillers.settings.Settings.resolve`.
 
     Raises
     ------
     FddkitError
         For an unknown method, preset or field, or a value out of range.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> from fddkit.distillers.registry import settings
+    >>> chosen = settings("paper", "dm", batch=128)
+    >>> chosen.iterations, chosen.batch, chosen.lr
+    (20000, 128, None)
+    >>> train, _ = fdd.load("digits")
+    >>> chosen.resolve(ipc=10, train=train).lr
+    1.0
     """
     if overrides.get("extractor_steps") is None:  # the same for every method
         overrides["extractor_steps"] = STEPS.get(preset)

@@ -1,4 +1,4 @@
-"""The hyper-parameters that every distiller has; a distiller adds its own by inheritance."""
+"""The hyper-parameters of all distillers; a distiller adds its own by inheritance."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ class Settings:
     Attributes
     ----------
     iterations : int or None
-        Networks that the images are matched on, one after the other (DM, MTT: one step on the
-        images each); ``None`` leaves it to the method.
+        Networks on which the images are matched, one after the other (DM, MTT: one step on the
+        images each); ``None`` takes the method's own number.
     batch : int
         Real images per class and step.
     lr : float or None
         Step size on the images; ``None`` takes the method's own.
     momentum : float
-        Of the stochastic gradient descent on the images.
+        Momentum of the stochastic gradient descent on the images.
     sampling : {"class", "group"}
         How real batches are drawn, see `fddkit.data.sampling.Sampler`.
     group_batch : {"share", "whole"}
@@ -41,27 +41,34 @@ class Settings:
     normalise : {"none", "groups"}
         ``groups`` divides a sum over groups (the ``fairdd`` rules) by their number.
     init : {"real", "noise", "hybrid"}
-        What the synthetic images start from: random real images, standard normal noise, or real
-        for the first half of each class (rounded up) and noise for the rest (FairDD's ablation
-        names a hybrid without saying which).
+        What the synthetic images start from: random real images, standard normal noise, or, as
+        ``hybrid``, real images for the first half of each class (rounded up) and noise for the
+        rest. The hybrid of FairDD's ablation differs: there each image is real or noise with
+        probability 1/2.
     augment : str
         Differentiable siamese augmentation: families joined by ``_``, one of which is drawn
-        (joined by ``+`` they are all applied), or ``"none"``; ``"auto"`` takes all six, without
-        ``flip`` where a mirrored image is of another class (`fddkit.data.traits`).
+        (joined by ``+``, all are applied), or ``"none"``; ``"auto"`` takes all six, but without
+        ``flip`` where a mirrored image may belong to another class (`fddkit.data.traits`).
     network : str
-        The architecture that sees the images.
+        The architecture under which the images are matched.
     width, depth : int
-        Of the ConvNet.
+        Width and depth of the ConvNet.
     extractor : {"random", "fair"}
-        What the networks start from: random weights, or an extractor trained group-balanced on the
-        real set (intervention RF of COBRA's appendix N, see `fddkit.distillers.fair_extractors`).
+        What the networks start from: random weights, or an extractor trained on group-balanced
+        batches of the real set (intervention RF of COBRA's appendix N, see
+        `fddkit.distillers.fair_extractors`).
     extractors, extractor_steps : int
-        How many of those there are, taken in turns, and the steps that each is trained.
+        Number of such extractors, used in turn, and the steps for which each is trained.
     kde_form, kde_over, kde_sigma2, kde_temperature
-        Of the ``kde`` rule, see `fddkit.rules.density.kde_log_weights`; the defaults are the
-        paper's.
+        Parameters of the ``kde`` rule, see `fddkit.rules.density.kde_log_weights`; the defaults
+        are the paper's.
     encoder : str
         Preset of the ``kde`` rule's encoder, see `fddkit.rules.encoder`.
+
+    References
+    ----------
+    ``docs/methods.md``: "The shared step" (starts, sampling), "Rules", "Augmentation", and the
+    section of each method.
     """
 
     iterations: int | None = None
@@ -102,7 +109,7 @@ class Settings:
     }
 
     def __post_init__(self):
-        """Check every value; a subclass adds names to `whole`, `positive` and `choices`."""
+        """Check every value; subclasses add names to `whole`, `positive` and `choices`."""
         for name in self._given(self.whole):
             whole(name, getattr(self, name))
         for name in self._given(self.positive):
@@ -119,12 +126,12 @@ class Settings:
             augment.stages(self.augment)
 
     def _given(self, names: Iterable[str]) -> list[str]:
-        """Return the names of what has a value; None stands where a default waits for `resolve`."""
-        waits = {name for name, f in self.__dataclass_fields__.items() if f.default is None}
-        return [n for n in names if getattr(self, n) is not None or n not in waits]
+        """Return the names whose value is to be checked: all but a None left to `resolve`."""
+        optional = {name for name, f in self.__dataclass_fields__.items() if f.default is None}
+        return [n for n in names if getattr(self, n) is not None or n not in optional]
 
     def resolve(self, ipc: int, train: GroupedDataset) -> "Settings":
-        """Return the settings with what depends on the run filled in.
+        """Return the settings with the values that depend on the run filled in.
 
         Parameters
         ----------
@@ -136,15 +143,15 @@ class Settings:
         Returns
         -------
         Settings
-            Without ``None`` or ``"auto"``.
+            Without any ``None`` or ``"auto"``.
         """
-        found = self.derive(ipc, train)
-        changed = {name: value for name, value in found.items() if getattr(self, name) is None}
+        derived = self.derive(ipc, train)
+        changed = {name: value for name, value in derived.items() if getattr(self, name) is None}
         auto = augment.automatic(train.traits.mirrors)
         return replace(self, **changed, augment=auto if self.augment == "auto" else self.augment)
 
     def derive(self, ipc: int, train: GroupedDataset) -> dict[str, object]:
-        """Return, for each field that may be None, what it then is.
+        """Return the value of each field that may be None.
 
         Parameters
         ----------
@@ -156,6 +163,6 @@ class Settings:
         Returns
         -------
         dict
-            The same keys whatever is None.
+            Always with the same keys, whichever fields are None.
         """
         raise NotImplementedError

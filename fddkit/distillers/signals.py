@@ -1,4 +1,4 @@
-"""The statistic of images that a distiller matches, for all classes and groups at once."""
+"""The image statistics that distillers match, for all classes and groups at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ class Statistic(NamedTuple):
     Attributes
     ----------
     sums : Tensor
-        [n, D], what it matches, summed over each of n `fddkit.rules.targets.Segments`.
+        [n, D], what is matched, summed over each of the n `fddkit.rules.targets.Segments`.
     rows : tuple of Tensor
-        What its loss needs of the single images beside, a row for each; often nothing.
+        What the loss needs in addition from single images, one row per image; usually empty.
     """
 
     sums: Tensor
@@ -27,33 +27,42 @@ class Statistic(NamedTuple):
 
 
 def segment_sum(features: Tensor, segment: Tensor, weight: Tensor, n: int) -> Tensor:
-    """Return the weighted sum of the feature vectors of each segment in one reduction.
+    """Return the weighted sum of the feature vectors of each segment, in one reduction.
 
     Parameters
     ----------
     features : Tensor
-        [N, D], one row an image.
+        [N, D], one row per image.
     segment : Tensor
         int64 [N], the segment of each image, in ``[0, n)``.
     weight : Tensor
         float64 [N].
     n : int
-        How many segments there are.
+        Number of segments.
 
     Returns
     -------
     Tensor
-        [n, D]; zero for a segment without an image.
+        [n, D]; zero for a segment without images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> features = torch.tensor([[1.0, 0.0], [3.0, 2.0], [5.0, 4.0]])
+    >>> weight = torch.tensor([0.5, 0.5, 1.0], dtype=torch.float64)
+    >>> segment_sum(features, torch.tensor([0, 0, 1]), weight, 2)
+    tensor([[2., 1.],
+            [5., 4.]])
     """
-    # a product with the membership matrix, not a scatter: the sum has one fixed order, hence
-    # the same bits on every run, and at these sizes it costs nothing
+    # a product with the membership matrix, not a scatter: the order of summation is fixed, so
+    # the bits are the same on every run, and at these sizes it costs nothing
     rows = torch.zeros(n, len(segment), dtype=features.dtype)
     rows[segment, torch.arange(len(segment))] = weight.to(features.dtype)
     return rows.to(features.device) @ features
 
 
 class Weights:
-    """The weight matrices whose gradients are matched, and how a flat gradient holds them.
+    """The weight matrices whose gradients are matched, and their layout in a flat gradient.
 
     The distance of gradient matching ignores vectors (biases, scales and shifts of
     normalisation), so their gradients are never computed.
@@ -63,7 +72,7 @@ class Weights:
     net : nn.Module
         The network.
     classifier : bool
-        With the last, linear layer (DC), or the convolutions alone (IDC).
+        Include the last, linear layer (DC), or only the convolutions (IDC).
 
     Attributes
     ----------
@@ -80,7 +89,7 @@ class Weights:
         self.shapes = [(len(la.weight), la.weight[0].numel()) for la in self.layers]
 
     def split(self, flat: Tensor) -> list[Tensor]:
-        """Return flat gradients [..., P] as one [..., outputs, rest] for each layer."""
+        """Split flat gradients [..., P] into one [..., outputs, rest] per layer."""
         sizes = [rows * columns for rows, columns in self.shapes]
         parts = flat.split(sizes, -1)
         return [p.unflatten(-1, shape) for p, shape in zip(parts, self.shapes, strict=True)]
@@ -102,10 +111,10 @@ class Weights:
     def real(
         self, images: Tensor, target: Tensor, segment: Tensor, weight: Tensor, n: int
     ) -> Tensor:
-        """Return the gradient of each segment's weighted cross-entropy, without a graph.
+        """Return the gradient of each segment's weighted cross-entropy, without its graph.
 
         One forward and one backward pass for all segments: backward stops at the layers'
-        outputs, and the last product of each layer, a sum over images, is cut by segment.
+        outputs, and the last product of each layer, a sum over images, is split by segment.
 
         Parameters
         ----------
@@ -114,32 +123,32 @@ class Weights:
         target : Tensor
             int64 [N], on the images' device.
         segment : Tensor
-            int64 [N] on the CPU, never decreasing.
+            int64 [N] on the CPU, in non-decreasing order.
         weight : Tensor
             float64 [N], the weight of each image's cross-entropy.
         n : int
-            Segments.
+            Number of segments.
 
         Returns
         -------
         Tensor
-            [n, P], the gradients of all layers, flat; zero for a segment without an image.
+            [n, P], the flat gradients of all layers; zero for a segment without images.
         """
         flat = images.new_zeros(n, sum(rows * columns for rows, columns in self.shapes))
         weight = weight.to(images)
         for rows in torch.arange(len(images)).split(chunk_size(self.net, images.shape[1:])):
             rows = slice(int(rows[0]), int(rows[-1]) + 1)
             with torch.enable_grad(), self._record() as seen:
-                # the graph begins at the images, whose own gradient is never asked for
+                # the graph begins at the images, whose own gradient is never computed
                 logits = self.net(images[rows].detach().requires_grad_())
                 losses = F.cross_entropy(logits, target[rows], reduction="none")
                 slopes = torch.autograd.grad((weight[rows] * losses).sum(), [y for *_, y in seen])
             names, lengths = segment[rows].unique_consecutive(return_counts=True)
             names, lengths = names.tolist(), lengths.tolist()
-            for own, (layer, x, _), slope in zip(self.split(flat), seen, slopes, strict=True):
+            for total, (layer, x, _), slope in zip(self.split(flat), seen, slopes, strict=True):
                 pieces = zip(names, x.detach().split(lengths), slope.split(lengths), strict=True)
                 for name, inputs, outputs in pieces:
-                    own[name] += _weight_gradient(layer, inputs, outputs)
+                    total[name] += _weight_gradient(layer, inputs, outputs)
         return flat
 
     def synthetic(self, images: Tensor, target: Tensor, classes: int) -> Tensor:
@@ -148,7 +157,7 @@ class Weights:
         Parameters
         ----------
         images : Tensor
-            float [classes * m, C, H, W], class after class.
+            float [classes * m, C, H, W], ordered by class.
         target : Tensor
             int64 [classes * m].
         classes : int

@@ -1,4 +1,4 @@
-"""What a run starts from: real images, noise, or both; and the baselines that end there."""
+"""What a run starts from: real images, noise, or both; and baselines of real images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,18 +16,33 @@ from ..data.grouped import GroupedDataset
 
 @dataclass(frozen=True)
 class Baseline:
-    """Real images to train on, beside what is distilled.
+    """Real images to train on, to compare distilled sets with.
 
     Attributes
     ----------
     title : str
-        What it is.
+        What it is, in words.
     pick : callable
-        ``pick(train, ipc, seed) -> index``, int64 [M]: which images.
+        ``pick(train, ipc, seed) -> index``, int64 [M]: the rows of the images.
     colour : str
-        In every figure, ``#rrggbb``.
+        Its colour in all figures, ``#rrggbb``.
     sized : bool
-        Whether it has so many images per class, and class comes after class.
+        Whether it has exactly ``ipc`` images of each class, ordered by class.
+
+    Examples
+    --------
+    The first images of each class:
+
+    >>> import torch
+    >>> import fddkit as fdd
+    >>> from fddkit.distillers.start import Baseline
+    >>> def first(train, ipc, seed):
+    ...     rows = [torch.where(train.target == y)[0][:ipc] for y in range(train.n_classes)]
+    ...     return torch.cat(rows)
+    >>> _ = fdd.register("first", Baseline("baseline: the first real images", first, "#999933"))
+    >>> train, _ = fdd.load("digits")
+    >>> fdd.distill(train, "first", ipc=3, progress=False)
+    DistilledSet(first of digits: 30 images 3x16x16, ipc=3)
     """
 
     title: str
@@ -37,7 +52,7 @@ class Baseline:
 
 
 def _drawn(train: GroupedDataset, ipc: int, seed: int) -> Tensor:
-    """Return ``ipc`` images of each class at random; a small class comes again and again."""
+    """Draw ``ipc`` images of each class at random; those of a small class are repeated."""
     target, draws = train.target.cpu(), generator(seed, "initial images")
     pools = [torch.where(target == y)[0] for y in range(train.n_classes)]
     picks = [pool[torch.randperm(len(pool), generator=draws)] for pool in pools]
@@ -71,9 +86,9 @@ def baseline(train: GroupedDataset, name: str, ipc: int, seed: int) -> Distilled
     name : str
         One of `BASELINES`.
     ipc : int
-        Images per class, where it is `Baseline.sized`.
+        Images per class, if the baseline is `Baseline.sized`.
     seed : int
-        Names the draws; those of ``random`` are what an optimisation starts from.
+        Determines the draws; those of ``random`` are also what an optimisation starts from.
 
     Returns
     -------
@@ -101,24 +116,24 @@ def initial(train: GroupedDataset, ipc: int, seed: int, init: str = "real") -> D
     ipc : int
         Images per class.
     seed : int
-        Names the draws; methods share them, so that all start from the same images.
+        Determines the draws; all methods share them, so they start from the same images.
     init : {"real", "noise", "hybrid"}
         See `fddkit.distillers.settings.Settings`.
 
     Returns
     -------
     DistilledSet
-        On the CPU, without config; class after class.
+        On the CPU, without config; ordered by class.
 
     Raises
     ------
     FddkitError
-        As `baseline`, where real images are needed.
+        As for `baseline`, if real images are needed.
     """
     _check(train, ipc, 0)
     n_real = {"real": ipc, "hybrid": (ipc + 1) // 2, "noise": 0}[init]
     _check(train, ipc, n_real)
-    # noise may fill more places than a class has images: what it covers is of no matter
+    # with noise, ipc may exceed the images of a class: what noise replaces does not matter
     index = _drawn(train, ipc, seed).to(train.images.device)
     images = train.normalise(index)
     noise = torch.randn(images.shape, generator=generator(seed, "initial noise")).to(images)
@@ -129,11 +144,13 @@ def initial(train: GroupedDataset, ipc: int, seed: int, init: str = "real") -> D
 
 
 def _check(train: GroupedDataset, ipc: int, n_real: int) -> None:
-    """Refuse an ``ipc`` that is no number of images, or that a class does not have."""
+    """Refuse an ``ipc`` that is not a positive integer, or larger than a class."""
     whole("ipc", ipc)
     for name, size in zip(train.target_names, train.counts().sum(1).tolist(), strict=True):
         if size == 0:
-            raise FddkitError(f"class {name!r} of {train.name} has no image; drop it or fill it")
+            raise FddkitError(
+                f"class {name!r} of {train.name} has no image; remove the class or add images"
+            )
         if n_real > size:
             raise FddkitError(
                 f"ipc={ipc} is larger than class {name!r} of {train.name} ({size} images); "

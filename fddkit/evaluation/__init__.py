@@ -1,6 +1,6 @@
-"""What networks trained on a set get right, for whom, and what may be concluded from it.
+"""What networks trained on a set get right, for which groups, and what follows from it.
 
-A set and a test set come in; a report of counts comes out, and sentences.
+A training set and a test set come in; a report of counts comes out, and sentences about it.
 """
 
 __all__ = ["conclusions", "evaluate", "measures", "metrics", "report", "report_file"]

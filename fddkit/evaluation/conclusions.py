@@ -1,4 +1,4 @@
-"""What reports mean, in sentences that are computed and so are never false."""
+"""What reports mean, in sentences that are computed from them."""
 
 from collections.abc import Mapping
 from itertools import combinations, pairwise
@@ -12,26 +12,41 @@ from .report import FairnessReport
 def verdict(named: Mapping[str, FairnessReport]) -> str:
     """Say whether distillation amplified the bias and whether rules repaired it.
 
-    It speaks of DEO_A, which is steadier than DEO_M, a maximum. Two differ if their 95% intervals
-    do not overlap; where one of the two has no interval (a single repeat) nothing is claimed. The
-    counterfactual test is used where there is one.
+    The sentences are about DEO_A, which is steadier than DEO_M, a maximum. Two numbers differ if
+    their 95% intervals do not overlap; if one of them has no interval (a single repeat), no
+    difference is claimed. The counterfactual test is used if there is one.
 
     Parameters
     ----------
     named : mapping of str to FairnessReport
         ``"whole"``, ``"random"``, ``"vanilla"`` and any of the rules that have
-        `fddkit.rules.targets.Rule.repairs`; what is missing is not spoken of.
+        `fddkit.rules.targets.Rule.repairs`; what is missing is left out.
 
     Returns
     -------
     str
-        One line a finding.
+        One line per finding.
+
+    Examples
+    --------
+    Two classes, two groups; counts are [repeat, group, true class, predicted class]:
+
+    >>> import numpy as np
+    >>> import fddkit as fdd
+    >>> def report(*correct):  # of 100 images of each class in group 1, for each repeat
+    ...     first = [[90, 10], [10, 90]]
+    ...     counts = np.array([[first, [[n, 100 - n], [100 - n, n]]] for n in correct])
+    ...     return fdd.FairnessReport(counts, ["convnet"] * len(correct))
+    >>> named = {"whole": report(88, 89, 90), "vanilla": report(50, 51, 52)}
+    >>> print(fdd.verdict(named))
+    Vanilla distillation amplifies the bias of the whole set: DEO_A 39.0 [36.5, 41.5] after it,
+    1.0 [0.0, 3.5] without it.
     """
     deo = {name: report.shown.deo_a for name, report in named.items()}
     repairs = [name for name in named if name in RULES and RULES[name].repairs]
     lines = []
     if "whole" in deo and "vanilla" in deo:
-        words = ("amplifies", "does not amplify", "cannot be told to amplify")
+        words = ("amplifies", "does not amplify", "cannot be shown to amplify")
         word = _compare(deo["vanilla"], deo["whole"], words)
         lines.append(
             f"Vanilla distillation {word} the bias of the whole set: "
@@ -61,7 +76,7 @@ def verdict(named: Mapping[str, FairnessReport]) -> str:
 
 
 def _compare(a: Summary, b: Summary, words: tuple[str, str, str]) -> str:
-    """Return the first word if a is above b, the second if below, else the third."""
+    """Return the first phrase if a is above b, the second if below, otherwise the third."""
     (low_a, high_a), (low_b, high_b) = a.ci95, b.ci95
     if low_a > high_b:
         return words[0]
@@ -77,22 +92,42 @@ def _number(summary: Summary) -> str:
 def against(
     lines: Mapping[str, Mapping[object, FairnessReport]], what: str, metric: str = "deo_a"
 ) -> list[str]:
-    """Say under which conditions rules are fairer than a reference, and than chance allows.
+    """Say under which conditions rules are fairer than a reference, or as fair as a fair model.
 
     Parameters
     ----------
     lines : mapping of str to mapping of object to FairnessReport
-        Rule, then condition and report; the first rule is the reference.
+        For each rule, a report under each condition; the first rule is the reference.
     what : str
-        What the conditions are, e.g. ``"BR"``.
+        Name of the conditions, e.g. ``"BR"``.
     metric : str
-        By which number, one of `fddkit.evaluation.measures.METRICS`.
+        The metric to compare by, one of `fddkit.evaluation.measures.METRICS`.
 
     Returns
     -------
     list of str
-        A sentence for every rule but the first. Two numbers differ if their 95% intervals do not
-        overlap; one is not told from a fair model if its interval reaches down to its noise floor.
+        A sentence for every rule except the first. Two numbers differ if their 95% intervals do
+        not overlap; a rule cannot be told from a fair model if the interval of its number reaches
+        down to the noise floor.
+
+    Examples
+    --------
+    Two classes, two groups, three networks each; ``n`` of 100 images of group 1 are correct:
+
+    >>> import numpy as np
+    >>> import fddkit as fdd
+    >>> def report(*correct):
+    ...     first = [[90, 10], [10, 90]]
+    ...     counts = np.array([[first, [[n, 100 - n], [100 - n, n]]] for n in correct])
+    ...     return fdd.FairnessReport(counts, ["convnet"] * len(correct))
+    >>> lines = {
+    ...     "vanilla": {0.9: report(50, 51, 52), 0.5: report(87, 88, 89)},
+    ...     "cobra": {0.9: report(80, 81, 82), 0.5: report(88, 89, 90)},
+    ... }
+    >>> for sentence in fdd.against(lines, "BR"):
+    ...     print(sentence)
+    By its DEO_A, cobra is fairer than vanilla at BR 0.9; cannot be told from vanilla at BR 0.5;
+    cannot be told from a fair model at BR 0.5.
     """
     (first, reference), *others = lines.items()
     sentences = []
@@ -101,37 +136,46 @@ def against(
         found: dict[str, list[str]] = {f"{kind} {first}": [] for kind in kinds}
         fair = found.setdefault("cannot be told from a fair model", [])
         for condition, report in line.items():
-            own = report.metric(metric)
-            word = _compare(own, reference[condition].metric(metric), kinds)
-            found[f"{word} {first}"].append(str(condition))
-            if own.ci95[0] <= own.noise_floor:
+            value = report.metric(metric)
+            phrase = _compare(value, reference[condition].metric(metric), kinds)
+            found[f"{phrase} {first}"].append(str(condition))
+            if value.ci95[0] <= value.noise_floor:
                 fair.append(str(condition))
-        told = [f"{words} at {what} {', '.join(at)}" for words, at in found.items() if at]
-        sentences.append(f"By its {METRICS[metric].title}, {rule} {'; '.join(told)}.")
+        clauses = [f"{words} at {what} {', '.join(at)}" for words, at in found.items() if at]
+        sentences.append(f"By its {METRICS[metric].title}, {rule} {'; '.join(clauses)}.")
     return sentences
 
 
 def ranking(named: Mapping[str, Summary], what: str) -> str:
-    """Say in which order numbers lie, and which of them cannot be told apart.
+    """Rank numbers by size, and mark neighbours that cannot be told apart.
 
     Parameters
     ----------
     named : mapping of str to Summary
         Names and numbers.
     what : str
-        What the numbers are.
+        What the numbers are, in words.
 
     Returns
     -------
     str
-        One line from the largest to the smallest: ``>`` between two whose 95% intervals do not
-        overlap, ``~`` between two that overlap or of which one has no interval.
+        One line from the largest to the smallest: ``>`` between neighbours whose 95% intervals do
+        not overlap, ``~`` between neighbours that overlap or of which one has no interval.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fddkit as fdd
+    >>> from fddkit.evaluation.metrics import Summary
+    >>> values = {"dm": [60.0, 61.0, 62.0], "dc": [60.0, 62.0, 64.0], "idc": [80.0, 81.0, 82.0]}
+    >>> fdd.ranking({name: Summary(np.array(v)) for name, v in values.items()}, "accuracy")
+    'accuracy: idc 81.0 [78.5, 83.5] > dc 62.0 [57.0, 67.0] ~ dm 61.0 [58.5, 63.5]'
     """
     order = sorted(named, key=lambda name: -named[name].mean)
     parts = [f"{what}: {order[0]} {_number(named[order[0]])}"]
-    for one, other in pairwise(order):
-        sign = _compare(named[one], named[other], (">", ">", "~"))
-        parts.append(f"{sign} {other} {_number(named[other])}")
+    for larger, smaller in pairwise(order):
+        sign = _compare(named[larger], named[smaller], (">", ">", "~"))
+        parts.append(f"{sign} {smaller} {_number(named[smaller])}")
     return " ".join(parts)
 
 
@@ -141,14 +185,23 @@ def from_zero(effect: Summary, what: str) -> str:
     Parameters
     ----------
     effect : Summary
-        Of a difference.
+        A difference over the repeats, with bounds that allow negative values.
     what : str
-        What the difference is.
+        What the difference is, in words.
 
     Returns
     -------
     str
         One sentence.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fddkit as fdd
+    >>> from fddkit.evaluation.metrics import Summary
+    >>> effect = Summary(np.array([-9.0, -10.0, -11.0]), bounds=(-100.0, 100.0))
+    >>> fdd.from_zero(effect, "the effect of cobra")
+    'the effect of cobra is -10.0 [-12.5, -7.5] points.'
     """
     low, high = effect.ci95
     clear = low > 0 or high < 0

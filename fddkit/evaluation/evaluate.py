@@ -1,4 +1,4 @@
-"""Train fresh networks on a set, test them, and keep only what they counted."""
+"""Train fresh networks on a set, test them, and keep only the counts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,14 +27,14 @@ _TEST_BLOCK = 4096  # test images normalised at a time: bounds memory, costs not
 
 @dataclass(frozen=True)
 class Tested:
-    """What a callback sees.
+    """What a callback receives.
 
     Attributes
     ----------
     epoch, epochs : int
-        Epochs done, and to do in all, of all networks together.
+        Epochs done, and their total, over all networks.
     report : FairnessReport or None
-        Of the networks so far, where one has just been tested.
+        Report on the networks so far, if one has just been tested.
     """
 
     epoch: int
@@ -56,78 +56,89 @@ def evaluate(
     callback: Callable[["Tested"], object] | None = None,
     **overrides: object,
 ) -> FairnessReport:
-    """Train fresh networks on a set and count what they predict on the test set.
+    """Train fresh networks on a set and measure their accuracy and fairness on a test set.
 
     Parameters
     ----------
     data : DistilledSet or GroupedDataset
         What to train on: a distilled set, a baseline, or the real set itself.
     test : GroupedDataset
-        What to test on; normalised as ``data`` is.
+        What to test on; it is normalised in the same way as ``data``.
     networks : str or sequence of str
         Architectures, see `fddkit.training.architectures.NETWORKS`.
     repeats : int, optional
-        Networks of each architecture; by default the preset's. Each one depends on the seed and
-        its own number alone: the first five of ten repeats are those of a run of five.
+        Networks of each architecture; by default the preset's number. Each network depends only
+        on the seed and its own number: the first five of ten repeats are those of a run of five.
     seed : int
-        Every random choice derives from it.
+        Determines every random choice.
     preset : {"smoke", "quick", "paper"}
-        ``smoke`` takes a second (tests), ``quick`` minutes on two cores, ``paper`` is the
+        ``smoke`` takes a second (for tests), ``quick`` minutes on two cores; ``paper`` is the
         published evaluation (`docs/methods.md`, "Evaluation"), with ten networks as in FairDD.
     counterfactual : bool
-        Also test on every test image in every group, where the groups are injected.
+        Also test on every test image in every group, if the groups are injected.
     protocol : str, optional
-        The method whose own way of evaluation is followed, see
-        `fddkit.distillers.registry.METHODS`; by default the one that distilled the set, and DM's
-        for real images and foreign sets.
+        The method whose evaluation protocol is followed, see
+        `fddkit.distillers.registry.METHODS`; by default that of the method that distilled the
+        set, and DM's for real images and foreign sets.
     device : torch.device or str, optional
-        By default a GPU where there is one.
+        By default a GPU if there is one.
     progress : bool
-        Show a bar.
+        Show a progress bar.
     callback : callable, optional
         Called with `Tested` after every epoch and after every network.
     **overrides
-        Fields of `fddkit.training.fit.Recipe`, e.g. ``epochs=100``; None leaves the preset's value.
+        Fields of `fddkit.training.fit.Recipe`, e.g. ``epochs=100``; None keeps the preset's value.
 
     Returns
     -------
     FairnessReport
-        Repeats of the first architecture, then of the second...
+        The repeats of the first architecture, then those of the second, and so on.
 
     Raises
     ------
     FddkitError
-        For an unknown name, a value out of range, sets that do not fit each other, a class
-        without a training image, images that are not finite, or a training that diverges.
+        For an unknown name, a value out of range, sets that do not match each other, a class
+        without a training image, images that are not finite, or training that diverges.
+
+    See Also
+    --------
+    fddkit.verdict : What several reports mean, in sentences.
+    fddkit.evaluation.metrics : The arithmetic behind a report.
+
+    References
+    ----------
+    ``docs/methods.md``, "Evaluation" (protocols), "Metrics" and "Data sets".
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, test = fdd.load("digits")
+    >>> s = fdd.distill(train, "random", ipc=2, progress=False)
+    >>> report = fdd.evaluate(s, test, repeats=2, preset="smoke", progress=False)
+    >>> report.networks, report.counts.shape
+    (['convnet', 'convnet'], (2, 10, 10, 10))
+    >>> 0 <= report.accuracy.mean <= 100
+    True
+
+    The groups of `digits` are injected, so there is a counterfactual test as well, with equally
+    many images of every group:
+
+    >>> report.counterfactual.counts[0].sum((1, 2))
+    array([200, 200, 200, 200, 200, 200, 200, 200, 200, 200])
     """
     names = [networks] if isinstance(networks, str) else list(networks)
     check(data, test, names)
     protocol, chosen = _recipe(data, test, preset, protocol, repeats, overrides)
     device = choose_device(device)
-    distilled = isinstance(data, DistilledSet)
     images, target, group = (x.to(device) for x in data.seen())
     chosen = chosen.fitted(len(images))
-    fingerprint = test.fingerprint()
-    # the networks know pixels in the units of the set that they were trained on
+    config = _config(data, test, names, chosen, seed, preset, protocol)
+    # the networks expect pixels in the units of the set that they were trained on
     test = replace(test, mean=data.mean, std=data.std, whitening=data.whitening)
     tests = [test, test.counterfactual(chosen.originals) if counterfactual else None]
-    tests = [one.to(device) for one in tests if one is not None]
+    tests = [each.to(device) for each in tests if each is not None]
     runs = [(name, repeat) for name in names for repeat in range(chosen.repeats)]
     counts = [[] for _ in tests]
-    config = {
-        "data": data.config if distilled else {"dataset": data.info},
-        "test": test.info,
-        "test_fingerprint": fingerprint,
-        "target_names": list(test.target_names),
-        "group_names": list(test.group_names),
-        "seed": seed,
-        "preset": preset,
-        "protocol": protocol,
-        "settings": asdict(chosen),
-        "health": data.health if distilled else {},
-    }
-    mine = used([test.info, protocol, names, list(METRICS)])
-    config |= {"registered": mine} if mine else {}
     epoch, epochs = 0, len(runs) * (chosen.epochs + (chosen.schedule == "half"))
     report = None
 
@@ -144,21 +155,48 @@ def evaluate(
     ):
         for done, (name, repeat) in enumerate(runs, start=1):
             bar.set_description(f"{name} {repeat + 1}/{chosen.repeats}")
-            own = derive(seed, "evaluate", name, repeat)
+            net_seed = derive(seed, "evaluate", name, repeat)
             size = own_size(name, chosen.width, chosen.depth)
-            net = build(name, test.shape, test.n_classes, own, *size).to(device)
-            fit(net, images, target, chosen, own, test.normalise, tick, group)
-            for one, kept in zip(tests, counts, strict=True):
-                kept.append(_count(net, one))
-            repeated = [name for name, _ in runs[:done]]
+            net = build(name, test.shape, test.n_classes, net_seed, *size).to(device)
+            fit(net, images, target, chosen, net_seed, test.normalise, tick, group)
+            for each, counted in zip(tests, counts, strict=True):
+                counted.append(_count(net, each))
+            tested = [name for name, _ in runs[:done]]
             report, *paired = (
-                FairnessReport(np.stack(kept), repeated, config, versions(device))
-                for kept in counts
+                FairnessReport(np.stack(counted), tested, config, versions(device))
+                for counted in counts
             )
             report = replace(report, counterfactual=paired[0] if paired else None)
             if callback:
                 callback(Tested(epoch, epochs, report))
     return report
+
+
+def _config(
+    data: DistilledSet | GroupedDataset,
+    test: GroupedDataset,
+    networks: list[str],
+    chosen: Recipe,
+    seed: int,
+    preset: str,
+    protocol: str,
+) -> dict:
+    """Return how a report was made; the test set is described as it was given."""
+    distilled = isinstance(data, DistilledSet)
+    config = {
+        "data": data.config if distilled else {"dataset": data.info},
+        "test": test.info,
+        "test_fingerprint": test.fingerprint(),
+        "target_names": list(test.target_names),
+        "group_names": list(test.group_names),
+        "seed": seed,
+        "preset": preset,
+        "protocol": protocol,
+        "settings": asdict(chosen),
+        "health": data.health if distilled else {},
+    }
+    registered = used([test.info, protocol, networks, list(METRICS)])
+    return config | ({"registered": registered} if registered else {})
 
 
 def _recipe(
@@ -169,23 +207,23 @@ def _recipe(
     repeats: int | None,
     overrides: dict[str, object],
 ) -> tuple[str, Recipe]:
-    """Return whose evaluation it is, and how networks are trained."""
+    """Return the name of the protocol, and how networks are trained."""
     method = data.config.get("method") if isinstance(data, DistilledSet) else None
     name = protocol or (method if method in METHODS else "dm")
     if name not in METHODS:
-        raise unknown("protocol of evaluation", name, METHODS)
+        raise unknown("evaluation protocol", name, METHODS)
     changed = dict(overrides)
     if isinstance(data, DistilledSet) and changed.get("lr") is None:
-        changed["lr"] = data.lr  # where it was learnt with the images, to train on them
+        changed["lr"] = data.lr  # the step size learnt together with the images, if any
     if getattr(data, "factor", 1) > 1 and test.traits.characters and changed.get("cutmix") is None:
-        changed["cutmix"] = 0.0  # IDC's own exception
+        changed["cutmix"] = 0.0  # as in IDC's own evaluation
     return name, recipe(preset, METHODS[name].protocol, repeats=repeats, **changed)
 
 
 def _count(net: nn.Module, test: GroupedDataset) -> np.ndarray:
     """Return int64 [A, C, C]: the test images by group, true and predicted class."""
-    found = [predict(net, test.normalise(part)) for part in test.images.split(_TEST_BLOCK)]
+    parts = [predict(net, test.normalise(part)) for part in test.images.split(_TEST_BLOCK)]
     target, group, predicted = (
-        x.cpu().numpy() for x in (test.target, test.group, torch.cat(found))
+        x.cpu().numpy() for x in (test.target, test.group, torch.cat(parts))
     )
     return count(target, group, predicted, test.n_classes, test.n_groups)

@@ -1,4 +1,4 @@
-"""Whether sets can be trained and tested on, told before the first network is trained."""
+"""Checks that sets can be trained and tested on, before the first network is trained."""
 
 import torch
 
@@ -10,7 +10,7 @@ from ..training.architectures import NETWORKS
 
 
 def check(data: DistilledSet | GroupedDataset, test: GroupedDataset, names: list[str]) -> None:
-    """Refuse what cannot be evaluated.
+    """Raise an error for anything that cannot be evaluated.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def check(data: DistilledSet | GroupedDataset, test: GroupedDataset, names: list
     Raises
     ------
     FddkitError
-        If they are no sets, do not fit each other, or a class or all of them have no image.
+        If these are not sets, do not match each other, or lack images (of some class).
     """
     if not isinstance(data, DistilledSet | GroupedDataset) or not isinstance(test, GroupedDataset):
         raise FddkitError(
@@ -30,11 +30,11 @@ def check(data: DistilledSet | GroupedDataset, test: GroupedDataset, names: list
             f"test on, not {type(data).__name__} and {type(test).__name__}; load them first"
         )
     for name in names:
-        NETWORKS[name]  # an unknown one is told
+        NETWORKS[name]  # raises an error for an unknown name
     if not names or len(set(names)) < len(names):
         raise FddkitError(f"networks={names} must name each network once; give e.g. ['convnet']")
     if not len(data) or not len(test):
-        raise FddkitError("there is no image to train or to test on; give a set that has some")
+        raise FddkitError("there is no image to train or to test on; give a set with images")
     shape = tuple(data.images.shape[1:])
     if shape != test.shape:
         raise FddkitError(
@@ -47,10 +47,10 @@ def check(data: DistilledSet | GroupedDataset, test: GroupedDataset, names: list
             f"test set ({clip(', '.join(test.target_names))}); give the test set of the same data "
             "set"
         )
-    found = torch.bincount(data.target.cpu(), minlength=test.n_classes).tolist()
-    if len(found) > test.n_classes:
-        raise FddkitError(f"target {len(found) - 1} is no class; there are {test.n_classes}")
-    for name, size in zip(test.target_names, found, strict=True):
+    counts = torch.bincount(data.target.cpu(), minlength=test.n_classes).tolist()
+    if len(counts) > test.n_classes:
+        raise FddkitError(f"target {len(counts) - 1} is not a class; there are {test.n_classes}")
+    for name, size in zip(test.target_names, counts, strict=True):
         if not size:
             raise FddkitError(f"class {name!r} has no image to train on; give at least one")
     if data.images.is_floating_point():

@@ -1,4 +1,4 @@
-"""The metrics of an evaluation: each an entry that carries all its facts."""
+"""The metrics of an evaluation, each an entry that carries all its facts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,33 +10,54 @@ from ..core.entries import Table
 from ..core.errors import FddkitError
 from .metrics import accuracy, deo, noise_floor, tpr
 
-#: What a report's file says beside its metrics.
+#: Names of what a report's file holds besides its metrics.
 RESERVED = {"format", "format_version", "empty_cells", "networks", "sets", "config", "versions"}
 RESERVED |= {"counts", "counterfactual", "sha256"}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that follows from what was counted.
+    """A number that is computed from the counts of an evaluation.
 
     Attributes
     ----------
     title : str
-        What figures and tables call it, e.g. ``"DEO_M"``.
+        Its name in figures and tables, e.g. ``"DEO_M"``.
     function : callable
         ``function(counts) -> float64 [R]``, from int [R, A, C, C], the test images by repeat,
         group, true and predicted class.
     meaning : str
-        What it is, with its source.
+        What it measures, with its source.
     unit : str
-        After a number, e.g. ``"%"``.
+        Unit, e.g. ``"%"``.
     higher : bool
-        Whether more is better.
+        Whether higher is better.
     bounds : (float, float)
-        Between which it lies.
+        The smallest and the largest possible value.
     null : callable, optional
-        ``null(counts) -> float``: what an exactly fair model of the same accuracy would show.
-        None: there is no such notion.
+        ``null(counts) -> float``: the value that an exactly fair model of the same accuracy would
+        show. None if the notion does not apply.
+
+    See Also
+    --------
+    fddkit.evaluation.metrics : Functions that compute common quantities from the counts.
+
+    Examples
+    --------
+    The difference in accuracy between the best and the worst group:
+
+    >>> import numpy as np
+    >>> import fddkit as fdd
+    >>> def accuracy_gap(counts):
+    ...     by_group = np.trace(counts, axis1=2, axis2=3) / counts.sum((2, 3))
+    ...     return 100 * (by_group.max(1) - by_group.min(1))
+    >>> metric = fdd.Metric("accuracy gap", accuracy_gap, "between the best and the worst group")
+    >>> _ = fdd.register("accuracy-gap", metric)
+    >>> counts = np.array([[[[9, 1], [2, 8]], [[6, 4], [3, 7]]]])  # one repeat, two groups
+    >>> fdd.FairnessReport(counts, ["convnet"]).metric("accuracy-gap")
+    20.0 ± - (95% interval -)
+    >>> metric.label
+    'accuracy gap (%)'
     """
 
     title: str
@@ -49,7 +70,7 @@ class Metric:
 
     @property
     def label(self) -> str:
-        """Title and unit, for an axis."""
+        """Title and unit, as an axis label."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
@@ -63,7 +84,7 @@ def _floor(counts: np.ndarray, which: int) -> float:
 
 @lru_cache(maxsize=256)
 def _floors(shape: tuple[int, ...], counts: bytes) -> tuple[float, float]:
-    """Return both noise floors, which come from one simulation."""
+    """Return both noise floors, computed in one simulation."""
     return noise_floor(np.frombuffer(counts, np.int64).reshape(shape))
 
 
@@ -72,7 +93,7 @@ def _is_metric(entry: object) -> bool:
 
 
 def _adopt(name: str, metric: Metric) -> Metric:
-    """See that a metric that is registered gives a number for each repeat."""
+    """Check that a registered metric returns one number for each repeat."""
     if name in RESERVED:
         raise FddkitError(f"{name!r} is a part of every report; give the metric another name")
     counts = np.arange(1, 55).reshape(2, 3, 3, 3)
@@ -80,7 +101,7 @@ def _adopt(name: str, metric: Metric) -> Metric:
     if found.shape != (2,):
         raise FddkitError(
             f"the metric {name!r} gives shape {list(found.shape)} for 2 repeats; "
-            "let it return one number a repeat"
+            "return one number per repeat"
         )
     return metric
 
@@ -91,7 +112,7 @@ METRICS: Table[Metric] = Table(
     _is_metric,
     {
         "accuracy": Metric(
-            "accuracy", accuracy, "share of test images that are classified right", higher=True
+            "accuracy", accuracy, "share of test images that are classified correctly", higher=True
         ),
         "deo_m": Metric(
             "DEO_M",

@@ -1,4 +1,4 @@
-"""The report of an evaluation: what was counted, what follows from it, and how it is shown."""
+"""The report of an evaluation: the counts, the numbers that follow, and how they are shown."""
 
 import os
 from collections.abc import Sequence
@@ -8,11 +8,10 @@ import numpy as np
 
 from ..core import files
 from ..core.errors import FddkitError
-from ..core.reading import conform
 from . import measures, report_file, report_table
 from .metrics import Summary, tpr
 
-_MOST_REPEATS, _MOST_CELLS = 2000, 10_000  # of a file: what it takes to sum up grows with them
+_MOST_REPEATS, _MOST_CELLS = 2000, 10_000  # of a file: the cost of a summary grows with them
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,19 +25,43 @@ class FairnessReport:
     networks : list of str
         The network of each repeat, length R.
     config : dict
-        How it was made, JSON-able; ``target_names`` and ``group_names`` name the axes.
+        How the report was made, JSON-able; ``target_names`` and ``group_names`` name the axes.
     versions : dict
-        Of the software.
+        Versions of the software.
     counterfactual : FairnessReport, optional
-        The same networks on every test image in every group, where groups are injected.
+        The same networks on every test image in every group, if the groups are injected.
     sets : list of int, optional
-        Which training set each repeat was trained on, length R. Repeats on one set are averaged
-        before spread and interval are taken over sets. None: one set, its repeats are the unit.
+        The number of the training set of each repeat, length R. Repeats on one set are averaged
+        before spread and interval are computed over sets. None: there is one set, and its repeats
+        are the unit.
 
     Raises
     ------
     FddkitError
         If the counts have the wrong shape, or repeats were not tested on the same images.
+
+    See Also
+    --------
+    fddkit.evaluate : Makes a report.
+    fddkit.verdict : What several reports mean, in sentences.
+
+    Examples
+    --------
+    Two repeats, two groups, two classes. Group 1 has a lower true-positive rate in class 0:
+
+    >>> import numpy as np
+    >>> import fddkit as fdd
+    >>> counts = np.array(
+    ...     [[[[9, 1], [1, 9]], [[5, 5], [1, 9]]], [[[9, 1], [1, 9]], [[7, 3], [1, 9]]]]
+    ... )
+    >>> report = fdd.FairnessReport(counts, ["convnet", "convnet"])
+    >>> report.accuracy.values
+    array([80., 85.])
+    >>> round(report.deo_m.mean, 6), round(report.deo_a.mean, 6)
+    (30.0, 15.0)
+    >>> report.group_tpr.mean  # by group and class
+    array([[90., 90.],
+           [60., 90.]])
     """
 
     counts: np.ndarray
@@ -58,21 +81,21 @@ class FairnessReport:
             )
         if len(self.networks) != shape[0]:
             raise FddkitError(
-                f"{len(self.networks)} network names for {shape[0]} repeats; name each repeat's"
+                f"{len(self.networks)} network names for {shape[0]} repeats; give one per repeat"
             )
         if self.sets is not None and len(self.sets) != shape[0]:
             raise FddkitError(
-                f"{len(self.sets)} set numbers for {shape[0]} repeats; number each repeat's"
+                f"{len(self.sets)} set numbers for {shape[0]} repeats; give one per repeat"
             )
         size = self.counts.sum(-1)
         if (self.counts < 0).any() or (size != size[0]).any() or not size.any():
             raise FddkitError("counts must be of the same test images in every repeat")
-        if self.counts.sum(dtype=float) > 2**53:  # beyond it sums are not exact
-            raise FddkitError("counts are larger than any test; give the number of images")
+        if self.counts.sum(dtype=float) > 2**53:  # beyond this, sums are not exact
+            raise FddkitError("counts are larger than any test set; give numbers of images")
 
     @property
     def shown(self) -> "FairnessReport":
-        """The report on the counterfactual test where there is one, else this one."""
+        """The report on the counterfactual test if there is one, otherwise this report."""
         return self.counterfactual or self
 
     def metric(self, name: str) -> Summary:
@@ -86,29 +109,36 @@ class FairnessReport:
         Returns
         -------
         Summary
-            With the noise floor, where there is such a notion: of each network (its repeats have
-            one accuracy), averaged over repeats.
+            With the noise floor, if the metric has one: it is computed for each architecture
+            (whose repeats share one accuracy) and averaged over repeats.
 
         Raises
         ------
         FddkitError
             For an unknown name.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> counts = np.array([[[[9, 1], [1, 9]], [[5, 5], [1, 9]]]])
+        >>> FairnessReport(counts, ["convnet"]).metric("deo_m")
+        40.0 ± - (95% interval -, noise floor 19...)
         """
         metric, floor = measures.METRICS[name], float("nan")
         if metric.null is not None:
             names = np.array(self.networks)
-            own = {n: metric.null(self.counts[names == n]) for n in set(self.networks)}
-            floor = float(np.mean([own[n] for n in self.networks]))
+            floors = {n: metric.null(self.counts[names == n]) for n in set(self.networks)}
+            floor = float(np.mean([floors[n] for n in self.networks]))
         return self._summary(metric.function(self.counts), floor, metric.bounds)
 
     @property
     def accuracy(self) -> Summary:
-        """Share of test images classified right."""
+        """Share of test images that are classified correctly."""
         return self.metric("accuracy")
 
     @property
     def deo_m(self) -> Summary:
-        """Largest gap of true-positive rates between groups, see `fddkit.evaluation.metrics`."""
+        """Largest gap in true-positive rate between groups, see `fddkit.evaluation.metrics`."""
         return self.metric("deo_m")
 
     @property
@@ -127,15 +157,15 @@ class FairnessReport:
         noise_floor: float = float("nan"),
         bounds: tuple[float, float] = (0.0, 100.0),
     ) -> Summary:
-        """Return the summary over the units of repetition: repeats, or sets if there are many."""
+        """Return the summary over the units of repetition: repeats, or sets if these are known."""
         if self.sets is not None:
-            own = np.array(self.sets)
-            values = np.stack([values[own == s].mean(0) for s in dict.fromkeys(self.sets)])
+            sets = np.array(self.sets)
+            values = np.stack([values[sets == s].mean(0) for s in dict.fromkeys(self.sets)])
         return Summary(values, noise_floor, bounds)
 
     @property
     def empty_cells(self) -> list[tuple[int, int]]:
-        """The (group, class) that have no test image, left out of every number."""
+        """The cells (group, class) without test images, which are left out of every number."""
         return [(int(a), int(y)) for a, y in np.argwhere(self.counts[0].sum(-1) == 0)]
 
     @classmethod
@@ -150,29 +180,39 @@ class FairnessReport:
         Returns
         -------
         FairnessReport
-            Its spread and intervals are over sets: networks trained on one set share what is
-            peculiar to it, so they count as one observation.
+            Its spread and intervals are over sets: networks trained on one set share its
+            peculiarities, so they count as one observation.
 
         Raises
         ------
         FddkitError
-            If there are none, or their test images differ.
+            If there are no reports, or their test images differ.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> counts = np.array([[[[9, 1], [1, 9]], [[5, 5], [1, 9]]]])
+        >>> first = FairnessReport(counts, ["convnet"])
+        >>> second = FairnessReport(np.concatenate([counts, counts]), ["convnet", "convnet"])
+        >>> pooled = FairnessReport.pool([first, second])
+        >>> pooled.sets, pooled.accuracy.values  # one observation per set
+        ([0, 1, 1], array([80., 80.]))
         """
-        if not reports or len({one.counts.shape[1:] for one in reports}) > 1:
+        if not reports or len({report.counts.shape[1:] for report in reports}) > 1:
             raise FddkitError("pool takes at least one report, all of the same classes and groups")
         first = reports[0]
-        paired = [one.counterfactual for one in reports if one.counterfactual]
+        paired = [report.counterfactual for report in reports if report.counterfactual]
         return cls(
-            np.concatenate([one.counts for one in reports]),
-            [name for one in reports for name in one.networks],
+            np.concatenate([report.counts for report in reports]),
+            [name for report in reports for name in report.networks],
             first.config,
             first.versions,
             cls.pool(paired) if len(paired) == len(reports) else None,
-            [i for i, one in enumerate(reports) for _ in one.networks],
+            [i for i, report in enumerate(reports) for _ in report.networks],
         )
 
     def by_network(self) -> dict[str, "FairnessReport"]:
-        """Return the report of each network alone, in the order of first appearance."""
+        """Return a separate report for each architecture, in order of first appearance."""
         return {name: self._only(name) for name in dict.fromkeys(self.networks)}
 
     def _only(self, name: str) -> "FairnessReport":
@@ -183,30 +223,19 @@ class FairnessReport:
         return FairnessReport(self.counts[rows], names, self.config, self.versions, paired, sets)
 
     def to_dict(self) -> dict:
-        """Return what `save` writes; the derived numbers are there for other readers."""
-        return {
-            "format": report_file.FORMAT,
-            "format_version": report_file.FORMAT_VERSION,
-            **{name: self.metric(name).to_dict() for name in measures.METRICS},
-            "empty_cells": [list(cell) for cell in self.empty_cells],
-            "networks": list(self.networks),
-            "sets": self.sets,
-            "config": self.config,
-            "versions": self.versions,
-            "counts": self.counts.tolist(),
-            "counterfactual": self.counterfactual and self.counterfactual.to_dict(),
-        }
+        """Return what `save` writes, including the derived numbers for other programs."""
+        return report_file.content(self)
 
     def save(self, path: str | os.PathLike, look: files.Look | None = None) -> None:
-        """Write the report as JSON, atomically, with the sha256 of all it says.
+        """Write the report as JSON, atomically, with the sha256 of its content.
 
         Parameters
         ----------
         path : path-like
             The file, e.g. ``report.json``.
         look : callable, optional
-            See `fddkit.core.files.atomic`; by default another report is replaced, and no other file
-            is.
+            See `fddkit.core.files.atomic`; by default an existing file is replaced only if it is
+            a report.
 
         Raises
         ------
@@ -217,7 +246,7 @@ class FairnessReport:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "FairnessReport":
-        """Read a report; every number is derived anew from its counts.
+        """Read a report; every number is recomputed from its counts.
 
         Parameters
         ----------
@@ -231,7 +260,7 @@ class FairnessReport:
         Raises
         ------
         FddkitError
-            If the file is missing, damaged, something else, or of a newer fddkit.
+            If the file is missing, damaged, not a report, or from a newer fddkit.
         """
         data = report_file.read(path)
         try:
@@ -241,14 +270,8 @@ class FairnessReport:
 
     @classmethod
     def _from_dict(cls, data: dict) -> "FairnessReport":
-        conform(data, report_file.SHAPE, "it")
-        paired, counts = data["counterfactual"], np.array(data["counts"], dtype=np.int64)
-        if counts.ndim != 4:
-            raise ValueError(f"its counts have the shape {list(counts.shape)}")
-        for name, axis in (("group_names", 1), ("target_names", 2)):
-            if len(data["config"].get(name, range(counts.shape[axis]))) != counts.shape[axis]:
-                raise ValueError(f"config.{name} does not fit its counts")
-        found = cls(
+        paired, counts = data["counterfactual"], report_file.counts_of(data)
+        report = cls(
             counts,
             data["networks"],
             data["config"],
@@ -256,13 +279,13 @@ class FairnessReport:
             None if paired is None else cls._from_dict(paired),
             data["sets"],
         )
-        cells = len(set(found.networks)) * counts[0, ..., 0].size
+        cells = len(set(report.networks)) * counts[0, ..., 0].size
         if len(counts) > _MOST_REPEATS or cells > _MOST_CELLS:
             raise ValueError(f"it has {len(counts):,} repeats and {cells:,} cells")
-        return found
+        return report
 
     def __str__(self) -> str:
-        """Return a table for people."""
+        """Return a table in plain text."""
         return report_table.text(self)
 
     __repr__ = __str__

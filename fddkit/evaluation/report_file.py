@@ -1,15 +1,22 @@
-"""The file of a report: JSON with the sha256 of all that it says."""
+"""The file of a report: JSON with the sha256 of its content."""
 
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..core import files
 from ..core.errors import Damaged, FddkitError, NewerFormat
 from ..core.reading import clip, conform, read_bytes, read_json
+from .measures import METRICS
+
+if TYPE_CHECKING:
+    from .report import FairnessReport
 
 FORMAT = "fddkit-report"
-FORMAT_VERSION = 2  # 1 had no seal
+FORMAT_VERSION = 2  # 1 had no sha256
 SHAPE = {
     "format_version": int,
     "counts": [[[[int]]]],
@@ -29,30 +36,57 @@ SHAPE = {
 }
 
 
+def content(report: "FairnessReport") -> dict:
+    """Return what the file of a report holds, but for its sha256.
+
+    Parameters
+    ----------
+    report : FairnessReport
+        The report.
+
+    Returns
+    -------
+    dict
+        JSON-able.
+    """
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        **{name: report.metric(name).to_dict() for name in METRICS},
+        "empty_cells": [list(cell) for cell in report.empty_cells],
+        "networks": list(report.networks),
+        "sets": report.sets,
+        "config": report.config,
+        "versions": report.versions,
+        "counts": report.counts.tolist(),
+        "counterfactual": report.counterfactual and report.counterfactual.to_dict(),
+    }
+
+
 def write(path: str | os.PathLike, report: dict, look: files.Look | None = None) -> None:
-    """Write what a report says, atomically.
+    """Write the content of a report, atomically.
 
     Parameters
     ----------
     path : path-like
         The file.
     report : dict
-        Of `fddkit.evaluation.report.FairnessReport.to_dict`.
+        As returned by `fddkit.evaluation.report.FairnessReport.to_dict`.
     look : callable, optional
-        See `fddkit.core.files.atomic`; by default another report is replaced, and no other file
-        is.
+        See `fddkit.core.files.atomic`; by default an existing file is replaced only if it is a
+        report.
 
     Raises
     ------
     FddkitError
         If it cannot be written.
     """
-    found = json.loads(json.dumps(report, allow_nan=False))
-    files.write_json(path, {**found, "sha256": _seal(found)}, look or only_reports)
+    plain = json.loads(json.dumps(report, allow_nan=False))
+    files.write_json(path, {**plain, "sha256": _seal(plain)}, look or only_reports)
 
 
 def read(path: str | os.PathLike) -> dict:
-    """Read what `write` wrote, and see that it is whole.
+    """Read what `write` wrote, and check that it is intact.
 
     Parameters
     ----------
@@ -62,12 +96,12 @@ def read(path: str | os.PathLike) -> dict:
     Returns
     -------
     dict
-        Of the shape `SHAPE`.
+        With the structure `SHAPE`.
 
     Raises
     ------
     FddkitError
-        If the file is missing, damaged, something else, or of a newer fddkit.
+        If the file is missing, damaged, not a report, or from a newer fddkit.
     """
     data = read_json(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
@@ -93,23 +127,35 @@ def read(path: str | os.PathLike) -> dict:
     return data
 
 
+def counts_of(data: dict) -> np.ndarray:
+    """Return the counts of a report that was read; ValueError or TypeError if they do not fit."""
+    conform(data, SHAPE, "it")
+    counts = np.array(data["counts"], dtype=np.int64)
+    if counts.ndim != 4:
+        raise ValueError(f"its counts have the shape {list(counts.shape)}")
+    for name, axis in (("group_names", 1), ("target_names", 2)):
+        if len(data["config"].get(name, range(counts.shape[axis]))) != counts.shape[axis]:
+            raise ValueError(f"config.{name} does not fit its counts")
+    return counts
+
+
 def damaged(path: str | os.PathLike, reason: object) -> Damaged:
-    """Return the error for a report that is none."""
-    return Damaged(f"{path} is a damaged report ({clip(reason)})", "write it anew")
+    """Return the error for a damaged report."""
+    return Damaged(f"{path} is a damaged report ({clip(reason)})", "write it again")
 
 
 def only_reports(path: Path) -> None:
-    """Let a report be replaced, and no other file; see `fddkit.core.files.atomic`.
+    """Refuse to replace a file that is not a report; see `fddkit.core.files.atomic`.
 
     Parameters
     ----------
     path : Path
-        What is there.
+        The existing file.
 
     Raises
     ------
     FddkitError
-        If it is something else.
+        If it is not a report.
     """
     begin = read_bytes(path, first=200)
     if begin and f'"format": "{FORMAT}"'.encode() not in begin:
@@ -117,6 +163,6 @@ def only_reports(path: Path) -> None:
 
 
 def _seal(data: dict) -> str:
-    """Return the sha256 of what a report says, however its JSON is laid out."""
+    """Return the sha256 of a report's content, independent of its JSON formatting."""
     rest = {k: v for k, v in data.items() if k != "sha256"}
     return files.digest(json.dumps(rest, sort_keys=True, allow_nan=False))

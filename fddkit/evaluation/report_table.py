@@ -1,4 +1,4 @@
-"""The table of a report, as text and for a notebook: every metric, and what was measured."""
+"""The table of a report, as text and for notebooks: every metric, and what was measured."""
 
 import html as markup
 from typing import TYPE_CHECKING
@@ -15,14 +15,14 @@ _HEADER = ("mean", "std", "95% interval", "noise floor")
 
 def rows(report: "FairnessReport") -> list[tuple[str, ...]]:
     """Return the rows of the table: name, mean, std, interval, noise floor."""
-    found, reports = [], report.by_network()
-    for name, own in reports.items():
-        for test, one in (("", own), (" (counterfactual)", own.counterfactual)):
-            for key, metric in METRICS.items() if one else ():
+    table, reports = [], report.by_network()
+    for name, single in reports.items():
+        for test, tested in (("", single), (" (counterfactual)", single.counterfactual)):
+            for key, metric in METRICS.items() if tested else ():
                 title = metric.title + test
                 title = f"{clip(name, 40)}: {title}" if len(reports) > 1 else title
-                found.append((title, *one.metric(key).cells()))
-    return found
+                table.append((title, *tested.metric(key).cells()))
+    return table
 
 
 def notes(report: "FairnessReport") -> list[str]:
@@ -49,7 +49,7 @@ def notes(report: "FairnessReport") -> list[str]:
 
 
 def text(report: "FairnessReport") -> str:
-    """Return a table for people."""
+    """Return the table in plain text."""
     lines = [("", *_HEADER), *rows(report)]
     width = [max(map(len, column)) for column in zip(*lines, strict=True)]
     body = [
@@ -62,7 +62,7 @@ def text(report: "FairnessReport") -> str:
 
 
 def html(report: "FairnessReport") -> str:
-    """Return the same table for a notebook."""
+    """Return the table for a notebook."""
 
     def line(tag: str, cells: tuple[str, ...]) -> str:
         return "<tr>" + "".join(f"<{tag}>{markup.escape(c)}</{tag}>" for c in cells) + "</tr>"

@@ -1,6 +1,6 @@
-"""Runs that are kept: notebooks, sweeps, every method under every rule, the page of all runs.
+"""Recorded runs: notebooks, sweeps, every method under every rule, and the page of all runs.
 
-Names and parameters come in; folders come out that say what they hold.
+Names and parameters come in; folders that describe their own contents come out.
 """
 
 from .runs import Run, run

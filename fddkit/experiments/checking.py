@@ -1,4 +1,4 @@
-"""What a folder holds, what was made from what, and what to think of it then."""
+"""What a folder holds, what each file was made from, and whether it can be trusted."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -12,25 +12,43 @@ from .file_states import STATES, Item, look
 
 
 def check(folder: str | os.PathLike, caches: Iterable[str | os.PathLike] = ()) -> list[Item]:
-    """Read every file of ours below a folder, and see whether it is what was written.
+    """Read every fddkit file below a folder and check that it is still what was written.
 
     Parameters
     ----------
     folder : path-like
-        Of sets, reports, runs or what runs share.
+        Holds sets, reports, runs, or the files that runs share.
     caches : iterable of path-like
-        Other folders in which what the sets rest on may lie.
+        Other folders that may hold what the sets rest on, such as experts.
 
     Returns
     -------
     list of Item
-        In the order of their paths. Other files are passed over, and folders whose name begins
-        with a dot.
+        In the order of their paths. Other files are skipped, and so are folders whose name
+        begins with a dot.
 
     Raises
     ------
     FddkitError
-        If the folder is none.
+        If there is no such folder.
+
+    See Also
+    --------
+    summary : How many files are in each state.
+    clean : Remove what killed processes left behind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import fddkit as fdd
+    >>> from fddkit.experiments.checking import check
+    >>> train, _ = fdd.load("digits")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     s = fdd.distill(train, "random", ipc=1)
+    ...     path = s.save(f"{folder}/random.safetensors")
+    ...     [item] = check(folder)
+    >>> item.what, item.state
+    ('distilled set', 'whole')
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -46,7 +64,7 @@ def check(folder: str | os.PathLike, caches: Iterable[str | os.PathLike] = ()) -
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Return every file below a folder, and the folders that cannot be looked into."""
+    """Yield every file below a folder, and then the folders that cannot be opened."""
     closed: list[Path] = []
     for where, folders, names in os.walk(folder, onerror=lambda e: closed.append(Path(e.filename))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -55,24 +73,25 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _rests_on(item: Item, shared: dict[str, list[Item]]) -> Item:
-    """Return what becomes of a set when what it rests on is looked at."""
+    """Return the item of a set, as doubtful if anything that it rests on is bad."""
     if item.what != "distilled set" or not STATES[item.state]:
         return item
     reasons = []
     for name, sha256 in item.header.get("sources", {}).items():
-        sources = shared.get(name, [])  # none: removed since, which does no harm
+        sources = shared.get(name, [])  # none: removed since, which is harmless
         if any(STATES[s.state] and s.header.get("sha256") == sha256 for s in sources):
             continue
         for source in sources[:1]:
             bad = not STATES[source.state]
-            other = "has been made anew since, with other content"
+            other = "has been made again since, with other content"
             reasons.append(f"{name} {f'is {source.state}' if bad else other}")
-    if "sources" not in item.header:  # of before sets said what they rest on
+    if "sources" not in item.header:  # an old set, which does not say what it rests on
         config = item.header["config"]
-        own, settings = (config.get("fingerprint"), config.get("seed")), config.get("settings", {})
+        origin = (config.get("fingerprint"), config.get("seed"))
+        settings = config.get("settings", {})
         for name, source in ((name, one) for name, some in shared.items() for one in some):
             of = source.header.get("identity", {})
-            same = own == (of.get("fingerprint"), of.get("seed"))
+            same = origin == (of.get("fingerprint"), of.get("seed"))
             same = same and any(key.startswith(name.partition("-")[0]) for key in settings)
             if same and not STATES[source.state]:
                 reasons.append(f"{name} is {source.state}, and may be what it was made from")
@@ -83,21 +102,21 @@ def _rests_on(item: Item, shared: dict[str, list[Item]]) -> Item:
 
 
 def _of_a_set(item: Item, sets: list[Item]) -> Item:
-    """Return a report with the set that it is of, and what becomes of it."""
+    """Return the item of a report with the set that it evaluates, doubtful if the set is bad."""
     if item.what != "report":
         return item
-    own = next((s for s in sets if s.header.get("config") == item.header["config"]), None)
-    if own is None:
+    tested = next((s for s in sets if s.header.get("config") == item.header["config"]), None)
+    if tested is None:
         return item
-    item = replace(item, made=f"{item.made} ({own.path.name})")
-    if STATES[own.state]:
+    item = replace(item, made=f"{item.made} ({tested.path.name})")
+    if STATES[tested.state]:
         return item
-    problem = f"{item.path} is of {own.path.name}, which is {own.state}; evaluate it again"
+    problem = f"{item.path} is of {tested.path.name}, which is {tested.state}; evaluate it again"
     return replace(item, state="doubtful", problem=problem)
 
 
 def clean(items: Iterable[Item], agreed: Callable[[str, list[Item]], bool]) -> list[Item]:
-    """Remove what killed processes have left, where it is agreed to.
+    """Remove what killed processes left behind, once the caller has agreed.
 
     Parameters
     ----------
@@ -114,8 +133,8 @@ def clean(items: Iterable[Item], agreed: Callable[[str, list[Item]], bool]) -> l
     removed: list[Item] = []
     items = list(items)
     for state, question in (
-        ("leftover", "temporary files that no process holds any more"),
-        ("interrupted", "checkpoints of interrupted runs, which would then begin anew"),
+        ("leftover", "temporary files that no process uses any more"),
+        ("interrupted", "checkpoints of interrupted runs, which would then start over"),
     ):
         some = [one for one in items if one.state == state and one.what != "run"]
         if some and agreed(question, some):
@@ -127,7 +146,7 @@ def clean(items: Iterable[Item], agreed: Callable[[str, list[Item]], bool]) -> l
 
 
 def _busy(path: Path) -> bool:
-    """Return whether a process has taken up a file since it was looked at."""
+    """Return whether a process has started to use a file since it was checked."""
     return is_held(path) or is_locked(path.with_name(path.name.removesuffix(".part")))
 
 

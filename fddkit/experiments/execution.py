@@ -30,8 +30,8 @@ _BAR = "{desc}: cell {n_fmt} of {total_fmt} [{elapsed}]{postfix}"
 _FILES = 128  # open at once; a kernel alone has about sixty, and zmq aborts where it gets no more
 _MARKUP = re.compile(r"\x1b\[[0-9;]*m|<[^>]*>")
 
-# What a kernel does first. ipykernel looks after its parent, too, but not where that ended while
-# the kernel started, and it leaves behind what the notebook started and the private folder.
+# What a kernel runs first. ipykernel watches its parent too, but misses a parent that ends while
+# the kernel is starting, and it leaves behind the private folder and what the notebook started.
 # IPython itself puts the working directory on the path, behind the standard library.
 _KERNEL = """
 import os, runpy, sys
@@ -44,7 +44,7 @@ launch_new_instance()
 
 
 class _Manager(AsyncKernelManager):
-    """Starts the kernel of this very interpreter, whatever kernels the user has installed."""
+    """Starts a kernel in this same interpreter, whatever kernels the user has installed."""
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -54,26 +54,26 @@ class _Manager(AsyncKernelManager):
 
 
 class _Client(PapermillNotebookClient):
-    """Shows the progress that the notebook reports beside papermill's count of cells."""
+    """Shows the notebook's own progress beside papermill's count of cells."""
 
     left = ""
 
     def handle_comm_msg(self, outs: list, msg: dict, cell_index: int) -> None:
-        """Take up the text of tqdm's bars, which are widgets in a notebook."""
+        """Show the text of tqdm's bars, which are widgets in a notebook."""
         super().handle_comm_msg(outs, msg, cell_index)
         value = msg["content"].get("data", {}).get("state", {}).get("value")
         if isinstance(value, str):
             self._show(value)
 
     def process_message(self, msg: dict, cell: Any, cell_index: int) -> Any:
-        """Take up what is written to stderr, such as tqdm's bars in plain text."""
+        """Show what is written to stderr, such as tqdm's bars in plain text."""
         if msg["msg_type"] == "stream" and msg["content"]["name"] == "stderr":
             self._show(re.split(r"[\r\n]+", msg["content"]["text"].strip())[-1])
         return super().process_message(msg, cell, cell_index)
 
     def _show(self, text: str) -> None:
         text = " ".join(html.unescape(_MARKUP.sub("", text)).split())
-        if text.endswith("%"):  # what a widget bar says left of itself; the rest follows
+        if text.endswith("%"):  # the text on the left of a widget bar; the rest follows
             self.left = f"{text} "
         elif self.nb_man.pbar is not None and text:
             self.nb_man.pbar.set_postfix_str(f"{self.left}{text}"[:100])
@@ -89,9 +89,9 @@ class _Engine(Engine):
     ) -> None:
         """Execute the cells."""
         nb_man.nb.metadata.papermill["input_path"] = path  # papermill puts the whole notebook
-        # A private folder for the connection and for IPython's profile: nothing of the user's
+        # A private folder for the connection and for IPython's profile: none of the user's
         # start-up files runs, and a read-only home does no harm. Sockets in a folder instead of
-        # ports, so that kernels which start at once cannot take each other's ports.
+        # ports, so that kernels that start together cannot take each other's ports.
         with private_folder() as private:
             manager = _Manager(connection_file=str(private / "kernel.json"), transport="ipc")
             client = _Client(
@@ -103,7 +103,7 @@ class _Engine(Engine):
                 coalesce_streams=True,
             )
             try:
-                # what the process itself prints is jupyter's chatter, not what the cells print
+                # the process itself prints only jupyter's chatter; cells' output comes as messages
                 client.execute(
                     cwd=folder,
                     env=env | {"IPYTHONDIR": str(private)},
@@ -117,7 +117,7 @@ class _Engine(Engine):
 
 
 def _end_group(manager: _Manager) -> None:
-    """End what the notebook has started, which a kernel that was killed could not end itself."""
+    """End what the notebook started, which a killed kernel cannot do itself."""
     group = getattr(manager.provisioner, "pgid", None)
     if group:  # the kernel is the leader of a session of its own
         with suppress(ProcessLookupError, PermissionError):
@@ -125,12 +125,12 @@ def _end_group(manager: _Manager) -> None:
 
 
 def _close_loop() -> None:
-    """Close the event loop that jupyter has opened for this thread, and would leave open."""
+    """Close the event loop that jupyter opened for this thread and would leave open."""
     try:
         asyncio.get_running_loop()  # the caller's own, in a notebook
     except RuntimeError:
         loop = ensure_event_loop()
-        loop.set_exception_handler(lambda *_: None)  # of what an interruption leaves in it
+        loop.set_exception_handler(lambda *_: None)  # about what an interruption leaves in it
         loop.close()
 
 
@@ -154,7 +154,7 @@ def execute(
     node : nbformat.NotebookNode
         The notebook.
     path : Path
-        Where it was read from, to be noted in the output.
+        Where it was read from, to be recorded in the output.
     output : Path
         Where the executed notebook is written, after every cell: an unfinished or failed one
         holds what was executed so far.
@@ -172,12 +172,12 @@ def execute(
     Returns
     -------
     str or None
-        What went wrong in the notebook, in one sentence; ``None`` if all went well.
+        What went wrong in the notebook, in one sentence; ``None`` if nothing did.
 
     Raises
     ------
     FddkitError
-        If the system allows too few open files, or has no place for temporary ones.
+        If the system allows too few open files, or has no room for temporary ones.
     OSError
         If the executed notebook cannot be written or the kernel cannot be started.
     """
@@ -188,7 +188,7 @@ def execute(
             "allow more, e.g. `ulimit -n 1024`"
         )
     bar = {"desc": title, "disable": None, "bar_format": _BAR}  # None: only on a terminal
-    # debugpy warns at every start that the standard library is frozen; it is no concern here
+    # debugpy warns at every start that the standard library is frozen, which does not matter here
     env = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **variables}
     try:
         papermill.execute_notebook(
@@ -218,9 +218,9 @@ def sentence(kind: str, message: str) -> str:
     Parameters
     ----------
     kind : str
-        The exception's class; fddkit's own need no naming.
+        The exception's class, which is left out for fddkit's own.
     message : str
-        What it says; of several lines the first counts.
+        What it says; only the first line is used.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """A factorial experiment: what a difference between two methods is made of.
 
-Methods that are compared in a paper often differ in several things at once. Here every
-combination of them is run on the same seeds, so that each can be told from the others.
+The methods that a paper compares often differ in several things at once. Here every combination
+of these is run on the same seeds, so that their effects can be separated.
 """
 
 import itertools
@@ -46,15 +46,15 @@ class Factorial:
     factors : dict of str to tuple of str
         The factors and their levels.
     values : dict of str to numpy.ndarray
-        For each metric of `fddkit.evaluation.measures.METRICS`: float64, an axis for each factor in
-        order, and the seeds last. Of the counterfactual test where there is one.
+        For each metric of `fddkit.evaluation.measures.METRICS`: float64, one axis per factor, in
+        order, with the seeds last. Taken on the counterfactual test where there is one.
     """
 
     factors: dict[str, tuple[str, ...]]
     values: dict[str, np.ndarray]
 
     def cells(self) -> "pd.DataFrame":
-        """Return a row for each combination: means over the seeds."""
+        """Return the mean over the seeds of each combination, one row each."""
         import pandas as pd
 
         index = pd.MultiIndex.from_product(self.factors.values(), names=list(self.factors))
@@ -65,9 +65,9 @@ class Factorial:
         """Return the effect of a factor, or the interaction of several.
 
         The effect of a factor is how much the metric changes from its first level to its second,
-        on average over all combinations of the other factors, seed by seed. The interaction of
-        two is half of how much the effect of one changes from the first level of the other to
-        the second.
+        averaged over all combinations of the other factors, seed by seed. The interaction of two
+        is half of how much the effect of one changes from the first level of the other to the
+        second.
 
         Parameters
         ----------
@@ -84,7 +84,19 @@ class Factorial:
         Raises
         ------
         FddkitError
-            For an unknown metric or factor, or one that has not two levels.
+            For an unknown metric or factor, or one that does not have two levels.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fddkit.experiments.factorial import Factorial
+        >>> levels = {"rule": ("fairdd", "cobra"), "step": ("1", "10")}
+        >>> accuracy = [[[80, 82], [90, 92]], [[81, 82], [91, 92]]]  # rule, step, seed
+        >>> outcome = Factorial(levels, {"accuracy": np.array(accuracy, float)})
+        >>> outcome.effect("accuracy", "step").mean
+        10.0
+        >>> outcome.effect("accuracy", "rule", "step").mean
+        0.0
         """
         if metric not in self.values or not names or not set(names) <= set(self.factors):
             raise FddkitError(
@@ -105,7 +117,7 @@ class Factorial:
         Returns
         -------
         pandas.DataFrame
-            A row an effect; columns (metric, ``mean`` | ``low`` | ``high``), percentage points.
+            One row per effect; columns (metric, ``mean`` | ``low`` | ``high``), percentage points.
         """
         import pandas as pd
 
@@ -152,13 +164,13 @@ def factorial(
     method, ipc, preset : str, int, str
         See `fddkit.distillers.distill`.
     seeds : int
-        Of the distillation and of the networks trained on its result: 0, 1, ...
+        How many. Seeds 0, 1, ... are used for the distillation and for the networks.
     repeats : int
         Networks trained on each set.
     folder : path-like, optional
-        Where sets and reports are kept and found again.
+        Where sets and reports are kept, to be reused by a later call.
     progress : bool
-        Show a bar.
+        Show a progress bar.
     **options
         Arguments of `fddkit.distillers.distill` that are the same in all combinations.
 
@@ -171,6 +183,24 @@ def factorial(
     FddkitError
         For fewer than one seed, a factor without levels, or what `fddkit.distillers.distill`
         refuses.
+
+    See Also
+    --------
+    Factorial.effects : Every effect with its interval.
+    fddkit.plots.effects : The figure of them.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> from fddkit.experiments.factorial import factorial
+    >>> train, test = fdd.load("digits")
+    >>> step = {"1": {"lr": 1.0}, "10": {"lr": 10.0}}
+    >>> quick = {"seeds": 1, "ipc": 1, "preset": "smoke", "iterations": 1, "progress": False}
+    >>> outcome = factorial(train, test, {"step": step}, **quick)
+    >>> outcome.cells().shape  # two levels, three metrics
+    (2, 3)
+    >>> outcome.effects().index.tolist()
+    ['step: 1 -> 10']
     """
     from tqdm.auto import tqdm
 
@@ -196,22 +226,22 @@ def factorial(
                     train, method, ipc=ipc, seed=seed, preset=preset, out=out, progress=False,
                     **chosen,
                 )  # fmt: skip
-                found = _evaluated(s, test, seed, repeats, preset, out)
+                report = _evaluated(s, test, seed, repeats, preset, out)
                 for metric in METRICS:
-                    values[metric][*place, seed] = found.metric(metric).mean
+                    values[metric][*place, seed] = report.metric(metric).mean
                 bar.update()
     return Factorial({name: tuple(levels) for name, levels in factors.items()}, values)
 
 
 def _evaluated(s, test, seed, repeats, preset, out) -> FairnessReport:
-    """Return the report of a set, from beside it where it is there."""
+    """Return the report of a set, read from beside it if it is there."""
     path = None if out is None else out.with_suffix(f".x{repeats}.json")
     done = None if path is None else keep_whole(path, FairnessReport.load)
-    own = {"data": s.config, "test_fingerprint": test.fingerprint()}
-    same = done is not None and own.items() <= done.config.items()
+    wanted = {"data": s.config, "test_fingerprint": test.fingerprint()}
+    same = done is not None and wanted.items() <= done.config.items()
     if same and len(done.networks) == repeats:
         return done.shown
-    found = evaluate(s, test, repeats=repeats, seed=seed, preset=preset, progress=False)
+    report = evaluate(s, test, repeats=repeats, seed=seed, preset=preset, progress=False)
     if path is not None:
-        found.save(path)
-    return found.shown
+        report.save(path)
+    return report.shown

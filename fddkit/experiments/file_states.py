@@ -1,4 +1,4 @@
-"""One file of ours: what it is, what it was made from, and whether it is what was written."""
+"""One fddkit file: what it is, what it was made from, and whether it is still intact."""
 
 import re
 from contextlib import suppress
@@ -19,14 +19,14 @@ from ..evaluation.report_file import FORMAT
 from ..rules import encoder
 from .records import LOCK, Record, is_active
 
-#: What can be said of a file -> whether all is well then.
+#: State of a file -> whether that is fine.
 STATES = {
-    "whole": True,  # as its seal says
-    "unsealed": True,  # of before there were seals: readable, and that is all that can be said
-    "interrupted": True,  # the same command goes on from it
+    "whole": True,  # it matches its seal
+    "unsealed": True,  # older than seals: readable, but there is nothing to compare with
+    "interrupted": True,  # the same command continues from it
     "in use": True,
-    "set aside": True,  # damaged, and made anew since
-    "leftover": True,  # of a process that was killed
+    "set aside": True,  # damaged, and made again since
+    "leftover": True,  # from a process that was killed
     "unreadable": False,
     "doubtful": False,  # whole, but what it rests on is not
     "damaged": False,
@@ -51,7 +51,7 @@ _LOCK = re.compile(r"\.(.+)\.lock")
 
 @dataclass(frozen=True)
 class Item:
-    """One file of ours.
+    """One fddkit file.
 
     Attributes
     ----------
@@ -78,17 +78,17 @@ class Item:
 
 
 def look(path: Path) -> list[Item]:
-    """Return what there is to say of a file.
+    """Return what can be said about a file.
 
     Parameters
     ----------
     path : Path
-        A file, or a folder that cannot be looked into.
+        A file, or a folder that cannot be opened.
 
     Returns
     -------
     list of Item
-        One, or none if the file is not ours. What is wrong is said, not raised.
+        One, or none if the file is not fddkit's. Problems are reported in it, not raised.
     """
     if path.is_dir():
         return [Item(path, "folder", "unreadable", problem=f"cannot look into {path}")]
@@ -99,7 +99,7 @@ def look(path: Path) -> list[Item]:
         if _TEMPORARY.fullmatch(path.name) or lock:
             what = "lock" if lock else "temporary file"
             if lock and path.stat().st_size:
-                return []  # somebody's: ours are empty
+                return []  # someone else's: ours are empty
             return [Item(path, what, "in use" if is_held(path) else "leftover")]
         if ".damaged" in path.name:
             return [Item(path, "damaged file", "set aside")]
@@ -129,7 +129,7 @@ def _header(path: Path) -> dict:
 
 def _tensors(path: Path) -> Item:
     header = read_header(path)
-    # the kinds of before they were named are told by what is in the header
+    # files that are older than named kinds are recognised by what is in the header
     guess = "set" if "mean" in header else "checkpoint" if "step" in header else None
     kind = KINDS.get(header.get("kind", guess))
     if kind is None:
@@ -144,9 +144,9 @@ def _tensors(path: Path) -> Item:
 
 
 def _old_trajectory(path: Path, header: dict) -> tuple[str, str, str]:
-    """Return state, origin and problem of an artifact of before kinds were named.
+    """Return state, origin and problem of an artifact that is older than named kinds.
 
-    Experts that were resumed then hold the last weights in the row where they were resumed.
+    Experts resumed by that version hold the last weights in the row where they were resumed.
     """
     anything = Kind("", "a file", "", {"*": _ANY}, {})
     weights = read_tensors(path, anything)[0].get("weights")
@@ -157,7 +157,7 @@ def _old_trajectory(path: Path, header: dict) -> tuple[str, str, str]:
                 "damaged",
                 _made(header),
                 f"{path} is wrong: the weights after epoch {again[0]} are those after the last, "
-                "for an older fddkit was interrupted there; remove it, and it is trained anew",
+                "because an older fddkit was interrupted there; remove it, and it is trained again",
             )
     return "unsealed", _made(header), ""
 

@@ -26,24 +26,24 @@ _LONGEST = 1e9  # seconds
 
 @dataclass(frozen=True)
 class Cell:
-    """What one method under one rule gave.
+    """The result of one method under one rule.
 
     Attributes
     ----------
     method, rule : str
         The distiller and its rule.
     lacks : str or None
-        Why the cell has no meaning; the other fields are then None.
+        Why the combination makes no sense; the other fields are then None.
     seeds, networks : int or None
         Distilled sets, and networks trained on each.
     seconds : float or None
-        Distillation of one set, mean over those whose time is known; what was found finished
-        counts as it did when it ran.
+        Time to distil one set, mean over those whose time is known; a set that was found
+        finished counts with the time that it took when it ran.
     numbers : dict or None
-        Of each metric of `fddkit.evaluation.measures.METRICS` ``mean``, ``std``, ``ci95`` and
-        ``noise_floor`` over the sets; on the counterfactual test where the groups are injected.
+        For each metric of `fddkit.evaluation.measures.METRICS`, ``mean``, ``std``, ``ci95`` and
+        ``noise_floor`` over the sets; on the counterfactual test where groups are injected.
     error : str or None
-        Why some of its sets could not be had; the numbers are then those of the others.
+        Why some of its sets failed; the numbers are then those of the others.
     """
 
     method: str
@@ -69,7 +69,7 @@ def matrix(
     jobs: int = 1,
     progress: bool = True,
 ) -> list[Cell]:
-    """Distil and evaluate every cell; what is finished is found again in the folder.
+    """Distil and evaluate every cell, reusing what is already finished in the folder.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def matrix(
     methods, rules : sequence of str, optional
         By default all.
     seeds : int
-        Distilled sets of each cell, of seeds 0, 1, ...
+        Distilled sets of each cell, with seeds 0, 1, ...
     repeats : int
         Networks trained on each set.
     ipc : int
@@ -90,9 +90,9 @@ def matrix(
     folder : path-like
         Where sets, reports and what runs share are kept.
     jobs : int
-        Cells at once; the cores are shared out among them.
+        Cells that run at the same time; they share the cores.
     progress : bool
-        Show a bar.
+        Show a progress bar.
 
     Returns
     -------
@@ -103,17 +103,27 @@ def matrix(
     ------
     FddkitError
         For an unknown name or a number that is not positive.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fddkit.experiments.matrix import matrix
+    >>> quick = {"seeds": 1, "repeats": 1, "ipc": 1, "preset": "smoke", "progress": False}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [cell] = matrix(methods=["dm"], rules=["cobra"], folder=folder, **quick)
+    >>> cell.method, cell.rule, sorted(cell.numbers)
+    ('dm', 'cobra', ['accuracy', 'deo_a', 'deo_m'])
     """
     import joblib
     from tqdm.auto import tqdm
 
     if min(seeds, repeats, ipc, jobs) < 1:
-        raise FddkitError("seeds, repeats, ipc and jobs of a matrix are at least 1; give such")
+        raise FddkitError("seeds, repeats, ipc or jobs is below 1; give at least 1 for each")
     methods, rules = list(methods or METHODS), list(rules or RULES)
     for method in methods:
         for rule in rules:
             find(method)
-            lacks(method, rule)  # an unknown name is told before hours of work
+            lacks(method, rule)  # an unknown name is reported before hours of work
     folder = Path(folder)
     tasks = [
         (dataset, method, rule, seed, repeats, ipc, preset, root, folder)
@@ -139,7 +149,7 @@ def matrix(
 
 @dataclass(frozen=True)
 class _Ended:
-    """How one set ended: its report and seconds, or why there is none."""
+    """The outcome of one set: its report and seconds, or why there is none."""
 
     report: FairnessReport | None = None
     seconds: float | None = None
@@ -147,7 +157,7 @@ class _Ended:
 
 
 def _one(mine: bytes, task: tuple) -> _Ended:
-    """Distil and evaluate one set; its trouble is not that of the others."""
+    """Distil and evaluate one set; an error is returned, so that the others go on."""
     receive(mine)
     try:
         return _computed(*task)
@@ -167,10 +177,10 @@ def _computed(
     root: str | os.PathLike,
     folder: Path,
 ) -> _Ended:
-    """Distil and evaluate one set, unless its report is there."""
+    """Distil and evaluate one set, unless its report already exists."""
     train, test = load(dataset, root=root)
     name = f"{dataset}-{method}-{rule}-ipc{ipc}-{preset}-{seed}"
-    ends = (".safetensors", f".x{repeats}.json", ".seconds")  # fewer networks are another report
+    ends = (".safetensors", f".x{repeats}.json", ".seconds")  # of as many networks
     out, report, clock = (folder / f"{name}{end}" for end in ends)
     keep_whole(out, DistilledSet.load)
     fresh, began = not out.exists(), time.monotonic()
@@ -193,8 +203,8 @@ def _computed(
 
 
 def _seconds(clock: Path) -> float | None:
-    """Return how long a set took; None where its run was killed before it could say so."""
-    tidy(clock)  # it is not written anew
+    """Return how long a set took; None where its run was killed before it could record it."""
+    tidy(clock)  # it is not written again
     try:
         found = read_json(clock)
         conform(found, float)
@@ -218,7 +228,7 @@ def _cell(method: str, rule: str, ended: list[_Ended], repeats: int) -> Cell:
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """Return the table of a matrix: a row a rule, a column a method, a number a metric.
+    """Return a matrix as a table with one row per rule and one column per method.
 
     Parameters
     ----------
@@ -228,7 +238,16 @@ def markdown(cells: Sequence[Cell]) -> str:
     Returns
     -------
     str
-        In Markdown, means in percent; ``-`` where the cell has no meaning.
+        In Markdown, means in percent; ``-`` where the combination makes no sense.
+
+    Examples
+    --------
+    >>> from fddkit.experiments.matrix import Cell, markdown
+    >>> numbers = {"accuracy": {"mean": 89.5}, "deo_m": {"mean": 56.2}, "deo_a": {"mean": 19.1}}
+    >>> print(markdown([Cell("dm", "cobra", numbers=numbers)]))
+    | accuracy / DEO_M / DEO_A | DM |
+    |---|---|
+    | cobra | 90 / 56 / 19 |
     """
     methods = list(dict.fromkeys(cell.method for cell in cells))
     rules = list(dict.fromkeys(cell.rule for cell in cells))
@@ -253,18 +272,18 @@ def markdown(cells: Sequence[Cell]) -> str:
 
 
 def as_json(cells: Sequence[Cell]) -> list[dict]:
-    """Return the cells ready for JSON, a metric a field."""
+    """Return the cells ready for JSON, with one field per metric."""
     rows = [asdict(cell) for cell in cells]
     return [row | (row.pop("numbers") or dict.fromkeys(METRICS)) for row in rows]
 
 
 def from_json(rows: Sequence[dict]) -> list[Cell]:
-    """Return the cells that `as_json` gave.
+    """Return the cells from which `as_json` made these rows.
 
     Parameters
     ----------
     rows : sequence of dict
-        Read from a file of one's own.
+        As read from a JSON file.
 
     Returns
     -------

@@ -32,7 +32,7 @@ def mathml(tex: str, display: str) -> str:
     """
     try:
         found = latex2mathml.converter.convert(tex, display=display)
-    except Exception:  # many kinds, all of them mean that the formula was not understood
+    except Exception:  # of many kinds; all of them mean that the formula was not understood
         found = "\\"
     if "\\" in found or ">&<" in found:  # an unknown command, or an alignment left as it was
         return f"<code>{html.escape(tex.strip())}</code>"
@@ -40,7 +40,7 @@ def mathml(tex: str, display: str) -> str:
 
 
 class _Renderer(IPythonRenderer):
-    """Markdown with formulas converted now instead of by a script from the network."""
+    """Markdown whose formulas are converted now, not by a script from the network."""
 
     def inline_math(self, body: str) -> str:
         return mathml(body, "inline")
@@ -78,7 +78,7 @@ def write(node: Any, path: Path, title: str) -> None:
     node.metadata["title"] = title
     node.metadata.pop("widgets", None)
     for cell in node.cells:
-        if cell.cell_type == "code":  # a widget, such as a progress bar, is nothing without Python
+        if cell.cell_type == "code":  # a widget shows nothing without Python
             cell.outputs = [out for out in cell.outputs if _WIDGET not in out.get("data", {})]
     exporter = HTMLExporter(
         extra_loaders=[jinja2.FileSystemLoader(Path(__file__).parent / "templates")],

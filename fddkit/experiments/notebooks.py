@@ -1,4 +1,4 @@
-"""Notebooks as functions: where they are, what parameters they take, which values fit."""
+"""Notebooks as functions: where they are, which parameters they take and which values fit."""
 
 import ast
 import json
@@ -33,7 +33,7 @@ class Notebook:
     node : nbformat.NotebookNode
         The notebook itself.
     source_hash : str
-        Digest of the cells' sources; outputs and metadata do not count.
+        Digest of the cells' sources, regardless of outputs and metadata.
     """
 
     path: Path
@@ -49,13 +49,13 @@ class Notebook:
         Parameters
         ----------
         given : dict
-            Values by name. A string, as typed on a command line, is read as the type of the
-            parameter's default.
+            Values by name. A string, as typed on a command line, is converted to the type of
+            the parameter's default.
 
         Returns
         -------
         dict
-            In the order of the notebook; everything JSON can hold.
+            In the order of the notebook; all values can be stored as JSON.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Notebook:
 
 
 def fit(name: str, value: Any, default: Any) -> Any:
-    """Return ``value`` as the type of ``default``.
+    """Return ``value`` converted to the type of ``default``.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def fit(name: str, value: Any, default: Any) -> Any:
     value : Any
         A value, or a string that spells one (``"0.9"``, ``"yes"``, ``"a,b"``, ``"[1, 2]"``).
     default : Any
-        Its type decides; after ``None`` anything plain fits.
+        Decides the type; for ``None`` any plain value fits.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def fit(name: str, value: Any, default: Any) -> Any:
 
 
 def _spelled(text: str, default: Any) -> Any:
-    """Return what a string typed on a command line means where ``default`` stands."""
+    """Return the value that a string typed on a command line stands for, given the default."""
     if isinstance(default, str):
         return text
     if isinstance(default, bool):
@@ -163,7 +163,7 @@ def split(text: str) -> list[str]:
 
 
 def folders() -> list[Path]:
-    """Return where notebooks are looked for by name: ``./notebooks``, then beside the package."""
+    """Return where notebooks are searched by name: ``./notebooks``, then beside the package."""
     beside = PACKAGE.parent / "notebooks"
     here = Path("notebooks")
     return [here] if here.resolve() == beside else [here, beside]
@@ -184,7 +184,7 @@ def find(notebook: str | os.PathLike) -> Path:
     Raises
     ------
     FddkitError
-        If there is none; the sentence lists the notebooks there are.
+        If there is none; the message lists those that there are.
     """
     path = Path(notebook)
     if path.suffix == ".ipynb" or len(path.parts) > 1:
@@ -226,13 +226,13 @@ def read(notebook: str | os.PathLike) -> Notebook:
     data = read_bytes(path, LARGEST_JSON)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what nbformat mends, such as missing ids
+            warnings.simplefilter("ignore")  # about what nbformat repairs, such as missing ids
             node = nbformat.convert(nbformat.reader.reads(data.decode()), 4)
             nbformat.validate(node)
-        json.dumps(node, ensure_ascii=False).encode()  # half a pair of surrogates has no place
+        json.dumps(node, ensure_ascii=False).encode()  # a lone surrogate cannot be encoded
     except Exception as error:  # nbformat raises its own, jsonschema's and Python's exceptions
         reason = clip((str(error).strip() or type(error).__name__).splitlines()[0])
-        raise FddkitError(f"{path} is not a notebook ({reason}); save it anew") from error
+        raise FddkitError(f"{path} is not a notebook ({reason}); save it again") from error
     heads = (
         line[2:].strip()
         for cell in node.cells
@@ -255,7 +255,7 @@ def _assignments(source: str, path: Path) -> dict[str, Any]:
     values = {}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the syntax, which the kernel shows
+            warnings.simplefilter("ignore")  # about the syntax, which the kernel shows
             parsed = ast.parse(source)
         for line in parsed.body:
             if isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant):

@@ -1,4 +1,4 @@
-"""The numbers that the papers print, cell by cell, to hold one's own against.
+"""The numbers that the papers print, cell by cell, to compare your own with.
 
 2,684 cells from the tables of three papers, with these columns:
 
@@ -19,7 +19,7 @@
 ``metric``      ``acc``, ``deo_m``, ``deo_a`` (percent; COBRA calls the latter EOD), ``time_ms``,
                 ``time_min``, ``memory_mb``, ``slowdown``, ``maxres_mean``, ``maxres_worst``
 ``mean``        the number
-``std``         what is printed after the plus-minus sign; missing where nothing is
+``std``         what is printed after the plus-minus sign; missing where there is none
 ``seeds``       runs behind it; missing where the paper does not say
 ==============  ==================================================================================
 """
@@ -53,31 +53,42 @@ def published(
     metric: str | Iterable[str] | None = None,
     paper: str | Iterable[str] | None = None,
 ) -> "pd.DataFrame":
-    """Return the published cells that fit every filter.
+    """Return the published cells that pass every filter.
 
     Parameters
     ----------
     dataset, distiller, fairness, architecture, metric, paper : str or iterable of str, optional
-        Values of the column (see the module's text); ``fairness=""`` is for the baselines, which
-        have no rule. Whatever is left out is not filtered.
+        Values of the column (see the module's docstring); ``fairness=""`` is for the baselines,
+        which have no rule. A column that is left out is not filtered.
     ipc : int or iterable of int, optional
         Images per class.
 
     Returns
     -------
     pandas.DataFrame
-        One row a cell; ``ipc`` and ``seeds`` are Int64 with missing values, ``mean`` and ``std``
-        float64 (percent for ``acc``, ``deo_m`` and ``deo_a``). Empty where values that each occur
-        never occur together.
+        One row per cell; ``ipc`` and ``seeds`` are Int64 with missing values, ``mean`` and ``std``
+        float64 (percent for ``acc``, ``deo_m`` and ``deo_a``). Empty where every value occurs, but
+        never all of them together.
 
     Raises
     ------
     FddkitError
         For a value that occurs nowhere in its column.
 
+    See Also
+    --------
+    beside : Your own numbers beside the published ones.
+
     Examples
     --------
-    >>> published("cmnist-fg", distiller="dm", ipc=10, metric="deo_m", paper="fairdd")
+    >>> import fddkit as fdd
+    >>> cells = fdd.papers.published(
+    ...     "cmnist-fg", distiller="dm", ipc=10, metric="deo_m", paper="fairdd"
+    ... )
+    >>> print(cells.loc[cells.table == "T21", ["fairness", "mean", "std"]].to_string(index=False))
+    fairness   mean  std
+     vanilla 100.00 0.00
+      fairdd  17.04 1.13
     """
     import pandas as pd
 
@@ -113,20 +124,34 @@ def published(
 def beside(
     named: Mapping[str, FairnessReport], dataset: str, ipc: int, distiller: str = "dm"
 ) -> "pd.DataFrame":
-    """Return one's own numbers beside the published ones of the main protocol (ConvNet).
+    """Return your own numbers beside the published ones of the main protocol (ConvNet).
 
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        Rules of the distiller, or baselines.
+        Name of a rule or baseline -> its report.
     dataset, ipc, distiller : str, int, str
         What was distilled.
 
     Returns
     -------
     pandas.DataFrame
-        A row a name, percent; columns are (metric, source), the sources ``here``, ``fairdd``,
-        ``cobra`` and ``kde`` as far as they print the cell. NaN where one does not.
+        One row per name, in percent; columns are (metric, source), where the source is ``here``
+        or a paper that prints the cell. NaN where it does not.
+
+    See Also
+    --------
+    published : The published numbers alone.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, test = fdd.load("digits")
+    >>> s = fdd.distill(train, "dm", "vanilla", ipc=1, preset="smoke", progress=False)
+    >>> report = fdd.evaluate(s, test, repeats=1, preset="smoke", progress=False)
+    >>> table = fdd.papers.beside({"vanilla": report}, dataset="cmnist-fg", ipc=10)
+    >>> sorted(table["deo_m"])
+    ['cobra', 'fairdd', 'here']
     """
     import pandas as pd
 
@@ -135,16 +160,17 @@ def beside(
     rows = {}
     for name, report in named.items():
         if name in BASELINES:
-            own = cells[cells["distiller"] == name]
+            theirs = cells[cells["distiller"] == name]
         else:
-            own = cells[(cells["distiller"] == distiller) & (cells["fairness"] == name)]
-        own = own[own["ipc"] == ipc] if name not in BASELINES or BASELINES[name].sized else own
+            theirs = cells[(cells["distiller"] == distiller) & (cells["fairness"] == name)]
+        if name not in BASELINES or BASELINES[name].sized:
+            theirs = theirs[theirs["ipc"] == ipc]
         rows[name] = {
             (metric, paper): mean
             for metric in METRICS
             for paper, mean in [
                 ("here", report.metric(metric).mean),
-                *own[own["metric"] == _PRINTED.get(metric, metric)]
+                *theirs[theirs["metric"] == _PRINTED.get(metric, metric)]
                 .groupby("paper")["mean"]
                 .first()
                 .items(),
@@ -159,12 +185,12 @@ def beside(
 
 
 def costs() -> "pd.DataFrame":
-    """Return what the papers print of the cost of their rules, relative to vanilla.
+    """Return what the papers print about the cost of their rules, relative to vanilla.
 
     FairDD's Tables 9 (C-MNIST, minutes of a whole run against the number of groups) and 10 (other
     sets and resolutions), COBRA's 13 (C-FMNIST, ms of an iteration on an H100 against the number
-    of groups) and 14 (other sets); memory in MiB. Where a table prints no number for vanilla there
-    is no ratio, and the cell is left out.
+    of groups) and 14 (other sets); memory in MiB. Cells without a number for
+    vanilla in the same table have no ratio and are left out.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is written down about a run, and who may write into its folder."""
+"""The record of a run, and the lock that protects its folder."""
 
 import os
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Record:
     notebook, title : str
         Name and first heading of the notebook.
     parameters, defaults : dict
-        The values of this run and those of the notebook.
+        The values of this run, and the notebook's defaults.
     versions : dict
         See `fddkit.core.versions.versions`.
     started : str
@@ -55,8 +55,8 @@ class Record:
     hash : str
         See `fddkit.experiments.run_hash.run_hash`.
     files : dict of str to str
-        Name (from the folder on) and sha256 of each file that the run has left; empty until it
-        ends, and in runs of before these were kept.
+        Path in the folder -> sha256 of each file that the run produced; empty until it ends, and
+        in runs that are older than this field.
     """
 
     notebook: str
@@ -102,7 +102,7 @@ class Record:
         Raises
         ------
         FddkitError
-            If it is missing or something else.
+            If it is missing or is something else.
         """
         path = Path(folder) / "run.json"
         found = read_json(path)
@@ -114,12 +114,12 @@ class Record:
             raise FddkitError(
                 f"{path} does not describe a run ({clip(error)}); move {folder} away"
             ) from error
-        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
+        return cls(**{f.name: found[f.name] for f in fields(cls) if f.name in found})
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Make the folder of a run and hold it against other processes.
+    """Make the folder of a run and lock it against other processes.
 
     Parameters
     ----------
@@ -129,20 +129,20 @@ def alone(folder: Path) -> Iterator[None]:
     Yields
     ------
     None
-        The system frees the folder when the process ends, however it ends.
+        The system releases the lock when the process ends, however it ends.
 
     Raises
     ------
     FddkitError
-        If another process holds the folder, or it cannot be written to.
+        If another process holds the lock, or the folder cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0.5)  # whoever looks holds it for a moment
+        lock = FileLock(folder / LOCK, timeout=0.5)  # a mere check holds it for a moment
         lock.acquire()
     except Timeout as error:
         raise FddkitError(
-            f"another process is executing {folder}; wait for it, or give other parameters"
+            f"another process is executing {folder}; wait for it, or use other parameters"
         ) from error
     except OSError as error:
         raise cannot_write(folder, error) from error
@@ -153,7 +153,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def is_active(folder: Path) -> bool:
-    """Return whether a process is executing the run of a folder now.
+    """Return whether a process is executing the run in a folder now.
 
     Parameters
     ----------
@@ -163,6 +163,6 @@ def is_active(folder: Path) -> bool:
     Returns
     -------
     bool
-        False too where the folder cannot be written to: nothing can run there.
+        Also False where the folder cannot be written to: nothing can run there.
     """
     return is_held(folder / LOCK)

@@ -1,4 +1,4 @@
-"""One run as the report's page shows it, read from its folder."""
+"""One run as the report page shows it, read from its folder."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def card(folder: Path, reports: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain values for the template; what is missing or damaged is said in ``error``.
+        Plain values for the template; ``error`` says what is missing or damaged.
     """
     problems = []
     try:
@@ -85,7 +85,7 @@ def card(folder: Path, reports: Path) -> dict[str, Any]:
 
 
 def _spelled(value: Any) -> str:
-    """Return a parameter as it is typed: exactly."""
+    """Return a parameter exactly as one would type it."""
     return ",".join(map(_spelled, value)) if isinstance(value, list) else str(value)
 
 
@@ -115,7 +115,7 @@ def _dictionary(found: Any, key: str) -> dict[str, Any]:
 
 
 def _table(title: str, rows: Any) -> dict[str, Any]:
-    """Return a table as columns and rows of values."""
+    """Return a table as its columns and rows of values."""
     rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return {

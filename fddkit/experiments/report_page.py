@@ -27,12 +27,18 @@ def build(reports: str | os.PathLike = "reports") -> Path:
     Returns
     -------
     Path
-        ``REPORTS/index.html``; its links are relative, so that the folder can be moved or sent.
+        ``REPORTS/index.html``; its links are relative, so the folder can be moved or sent.
 
     Raises
     ------
     FddkitError
         If there is no run, or the page cannot be written.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> fdd.report.build("reports")  # doctest: +SKIP
+    PosixPath('reports/index.html')
     """
     import jinja2
 
@@ -63,14 +69,14 @@ def build(reports: str | os.PathLike = "reports") -> Path:
 
 
 def _only_pages(path: Path) -> None:
-    """Keep a page that is another's, such as that of a web site."""
+    """Refuse to overwrite a page that is not fddkit's, such as one of a web site."""
     begin = read_bytes(path, first=4096)
     if begin and _TITLE.encode() not in begin:
-        raise FddkitError(f"{path} is not a page of fddkit, and is kept; name another --reports")
+        raise FddkitError(f"{path} is not a page of fddkit and is kept; name another --reports")
 
 
 def by_notebook(cards: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Return the cards of each notebook, by name; within one, by its parameters.
+    """Return the cards of each notebook, in the order of its name.
 
     Parameters
     ----------
@@ -98,8 +104,8 @@ def notebook(cards: list[dict[str, Any]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``runs``: the latest for each choice of parameters; ``earlier``: the others, made with
-        other code or data; ``varied`` and ``numbers``: the columns of its table.
+        ``runs``: the latest for each choice of parameters, in their order; ``earlier``: the
+        others, made with other code or data; ``varied`` and ``numbers``: the columns of its table.
     """
     latest: dict[str, dict] = {}
     for one in sorted(cards, key=lambda c: c["started"]):
@@ -122,12 +128,12 @@ def notebook(cards: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def show(value: Any) -> str:
-    """Return a value as people write it.
+    """Return a value in readable form.
 
     Parameters
     ----------
     value : Any
-        What JSON can hold; of ``{"mean": ...}`` the mean is shown.
+        Anything that JSON can hold; for ``{"mean": ...}`` the mean is shown.
 
     Returns
     -------
@@ -153,7 +159,7 @@ def show(value: Any) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time as people say it.
+    """Return a duration in readable form.
 
     Parameters
     ----------
@@ -175,7 +181,7 @@ def duration(seconds: float | None) -> str:
 
 
 def at_floor(value: Any) -> bool:
-    """Return whether a gap between groups cannot be told from chance.
+    """Return whether a gap between groups is indistinguishable from chance.
 
     Parameters
     ----------
@@ -196,7 +202,7 @@ def at_floor(value: Any) -> bool:
 
 
 def _order(value: Any) -> tuple:
-    """Return a key that sorts numbers as numbers and anything beside anything."""
+    """Return a key that sorts numbers as numbers, before all other values."""
     if isinstance(value, int | float) and math.isfinite(value):
         return 0, float(value), ""
     return 1, 0.0, json.dumps(value)

@@ -14,20 +14,20 @@ from ..core.versions import PACKAGE
 from ..data.loading import catalogue
 from .notebooks import Notebook
 
-# they show results and cannot change one
+# these modules show results and cannot change them
 _SHELL = ("cli/", "experiments/report_", "__main__.py")
 
 
 def run_hash(notebook: Notebook, values: dict[str, Any], folder: Path) -> str:
-    """Return the digest of all that decides what a run finds.
+    """Return the digest of everything that determines the results of a run.
 
     Parameters
     ----------
     notebook : Notebook
-        Its cells count, its outputs do not.
+        Its cells count; its outputs do not.
     values : dict
         Every parameter. ``dataset`` (a name or a list of names) and ``root`` say which raw data
-        files count; their contents do, not their dates.
+        files count, by their contents and not their dates.
 
     Returns
     -------
@@ -35,13 +35,13 @@ def run_hash(notebook: Notebook, values: dict[str, Any], folder: Path) -> str:
         64 hexadecimal digits.
     """
     data = data_hash(values, folder)
-    mine = used(values)  # what installed packages have added
+    mine = used(values)  # entries that the notebook uses from installed packages
     given = [json.dumps(one) for one in ([values, mine] if mine else [values])]
     return digest(notebook.source_hash, *given, code_hash(), data)
 
 
 def code_hash() -> str:
-    """Return the digest of the package's source, less the modules that only show results.
+    """Return the digest of the package's source, except for modules that only show results.
 
     Returns
     -------
@@ -62,9 +62,9 @@ def data_hash(values: dict[str, Any], folder: Path) -> str:
     Parameters
     ----------
     values : dict
-        The parameters; ``dataset`` and ``root`` are looked at.
+        The parameters, of which ``dataset`` and ``root`` are used.
     folder : Path
-        Where a relative ``root`` lies.
+        What a relative ``root`` is relative to.
 
     Returns
     -------
@@ -98,13 +98,13 @@ def _contents(path: Path) -> str:
 
 @cache
 def _digest_of(path: Path, size: int, changed: int) -> str:
-    """Return the digest of a file; a sweep asks once, unless the file is touched meanwhile."""
+    """Return the digest of a file, computed once per sweep unless the file changes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def words(values: dict[str, Any], defaults: dict[str, Any]) -> str:
-    """Return what differs from the defaults as words for a folder's name.
+    """Return the parameters that differ from the defaults, as part of a folder name.
 
     Parameters
     ----------

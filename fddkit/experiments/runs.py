@@ -21,7 +21,7 @@ from .records import LOCK, Record, alone, cannot_write
 from .run_hash import run_hash, words
 
 FOLDER_VARIABLE = "FDDKIT_RUN_DIR"
-_LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of the machine, not of the folder
+_LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # a limit of the machine, not of the folder
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _PART = "notebook.part.ipynb"
 _SHOWN = ("metrics.json", "notebook.ipynb", "notebook.html", _PART)
@@ -47,7 +47,7 @@ class Run:
     error : str or None
         Why it failed, in one sentence.
     executed : bool
-        False where the run was found finished and nothing had to be done.
+        False if the run was already finished and nothing had to be done.
     """
 
     folder: Path
@@ -60,7 +60,7 @@ class Run:
 
     @property
     def metrics(self) -> dict:
-        """What the notebook handed to `fddkit.experiments.this_run.Current.metrics`."""
+        """What the notebook passed to `fddkit.experiments.this_run.Current.metrics`."""
         path = self.folder / "metrics.json"
         return read_json(path) if path.exists() else {}
 
@@ -76,9 +76,9 @@ def run(
 ) -> Run:
     """Execute a notebook headlessly, unless the same run is already finished.
 
-    The same run is the same notebook (its cells), parameters, package source and data files. Its
-    folder is ``REPORTS/NOTEBOOK/WORDS-HASH``; a run that was interrupted goes on in it and finds
-    the files that it had saved there.
+    Two runs are the same if they share the notebook (its cells), the parameters, the package
+    source and the data files. The folder of a run is ``REPORTS/NOTEBOOK/WORDS-HASH``; an
+    interrupted run resumes there and reuses the files that it had saved.
 
     Parameters
     ----------
@@ -89,25 +89,37 @@ def run(
     reports : path-like
         The folder of all runs.
     force : bool
-        Execute a finished run again, from nothing.
+        Execute a finished run again, from the beginning.
     progress : bool
-        Show a bar on a terminal.
+        Show a progress bar on a terminal.
     threads : int, optional
-        CPU threads of the notebook; by default what torch chooses.
+        CPU threads of the notebook; by default torch chooses.
     working_folder : path-like
-        Where the notebook works; by default where the caller does, so that ``root="data"`` means
+        The notebook's working directory; by default the caller's, so that ``root="data"`` means
         ``./data``.
 
     Returns
     -------
     Run
-        A notebook that raises is no error of this call: the status is ``"failed"``.
+        If the notebook raises, this call does not: the status is then ``"failed"``.
 
     Raises
     ------
     FddkitError
         For an unknown notebook or parameter, a value that does not fit, a folder that cannot be
         written to, or a run that another process is executing now.
+
+    See Also
+    --------
+    fddkit.experiments.sweeps.sweep : Many runs of one notebook.
+    fddkit.experiments.this_run.parameters : What a notebook takes.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> ended = fdd.experiments.run("02_distillation", {"ipc": 1})  # doctest: +SKIP
+    >>> ended.status, ended.folder  # doctest: +SKIP
+    ('finished', PosixPath('reports/02_distillation/ipc1-5d1c33c2'))
     """
     source = notebooks.read(notebook)
     values = source.resolve(dict(parameters or {}))
@@ -119,7 +131,7 @@ def run(
     if found:
         return _ended(folder, found, executed=False)
     with alone(folder):
-        found = None if force else _finished(folder, key)  # by a process that has ended since
+        found = None if force else _finished(folder, key)  # by a process that has ended since then
         if found:
             return _ended(folder, found, executed=False)
         _clear(folder, everything=force)
@@ -151,23 +163,22 @@ def run(
 
 
 def _left(folder: Path) -> dict[str, str]:
-    """Return name and sha256 of each file that a run has left, which `checking` asks for."""
-    own = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    """Return path and sha256 of each file that a run produced, for `checking`."""
     return {
         path.relative_to(folder).as_posix(): fingerprint(path)
-        for path in own
-        if path.name not in (LOCK, "run.json")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in (LOCK, "run.json")
     }
 
 
 def _finished(folder: Path, key: str) -> Record | None:
-    """Return the record of a folder if it holds this very run, finished and whole."""
+    """Return the record of a folder if it holds this same run, finished and whole."""
     if not all((folder / name).exists() for name in ("run.json", *_SHOWN[1:3])):
         return None
     try:
         record = Record.load(folder)
     except FddkitError:
-        return None  # damaged: to be made again
+        return None  # damaged: to be executed again
     return record if record.hash == key and record.status == "finished" else None
 
 
@@ -179,16 +190,16 @@ def _ended(folder: Path, record: Record, executed: bool) -> Run:
 
 
 def _clear(folder: Path, everything: bool) -> None:
-    """Remove what an earlier try showed, and what its notebook saved where ``everything`` is asked.
+    """Remove the output of an earlier attempt and, with ``everything``, what its notebook saved.
 
-    A file that the run did not leave, such as somebody's notes, is kept.
+    A file that the run did not write, such as somebody's notes, is kept.
     """
     own = {*_SHOWN, *_figures(folder)}
     if everything:
         with suppress(FddkitError):
             own |= {"run.json", *Record.load(folder).files}
     try:
-        for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before it
+        for path in sorted(folder.rglob("*"), reverse=True):  # files before their folder
             if path.is_dir() and not path.is_symlink():
                 with suppress(OSError):  # not empty
                     path.rmdir()
@@ -199,7 +210,7 @@ def _clear(folder: Path, everything: bool) -> None:
 
 
 def _figures(folder: Path) -> set[str]:
-    """Return the names of the figures that a run has shown."""
+    """Return the paths of the figures that a run has saved."""
     found = {"figures/index.json"}
     with suppress(ValueError):  # FddkitError is one
         index = read_json(folder / "figures" / "index.json")
@@ -209,7 +220,7 @@ def _figures(folder: Path) -> set[str]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether an interrupted run has left a file that its record does not name."""
+    """Return whether a file that no record names is one that an interrupted run wrote."""
     with suppress(FddkitError):
         return path.is_file() and path.name != LOCK and is_marked(path)
     return False
@@ -223,12 +234,12 @@ def _execute(
     progress: bool,
     threads: int | None,
 ) -> str | None:
-    """Execute the notebook, make its page and return what went wrong in it."""
+    """Execute the notebook, write its page and return what went wrong, if anything."""
     import nbformat
 
     from . import execution, notebook_page
 
-    package = str(PACKAGE.parent)  # its kernel imports this very fddkit
+    package = str(PACKAGE.parent)  # the kernel imports this same fddkit
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     variables = {
         FOLDER_VARIABLE: str(folder.resolve()),

@@ -32,35 +32,48 @@ def sweep(
     grid : mapping
         A value or a list of values for each parameter, e.g. ``{"br": [0.75, 0.9], "ipc": 10}``.
     jobs : int
-        Runs at once on this machine; its cores are shared out among them (``OMP_NUM_THREADS``
-        decides instead where it is set).
+        Runs at the same time on this machine, which share its cores (unless ``OMP_NUM_THREADS``
+        is set).
     scheduler : str, optional
-        Address of a dask scheduler, e.g. ``tcp://host:8786``, whose workers take the runs
-        instead, as many at once as they have threads. They must see the same folders.
+        Address of a dask scheduler, e.g. ``tcp://host:8786``, whose workers then execute the
+        runs, as many at once as they have threads. They must see the same folders.
     reports : path-like
         The folder of all runs.
     force : bool
         Execute finished runs again.
     progress : bool
-        Show a bar on a terminal.
+        Show a progress bar on a terminal.
 
     Returns
     -------
     list of Run
-        One for each combination, in the order of the grid (the last parameter fastest). Finished
-        runs are not executed again; a failed one does not stop the others.
+        One for each combination, in the order of the grid (the last parameter varies fastest).
+        Finished runs are not executed again; a failed one does not stop the others.
 
     Raises
     ------
     FddkitError
         For an unknown notebook or parameter, a value that does not fit, or a scheduler that does
-        not answer; nothing has been executed then.
+        not answer; in these cases nothing has been executed.
+
+    See Also
+    --------
+    fddkit.experiments.runs.run : A single run.
+    fddkit.experiments.report_page.build : The page of all runs.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> grid = {"br": [0.75, 0.9], "ipc": [1, 10]}
+    >>> ended = fdd.experiments.sweep("02_distillation", grid, jobs=2)  # doctest: +SKIP
+    >>> [one.status for one in ended]  # doctest: +SKIP
+    ['finished', 'finished', 'finished', 'finished']
     """
     import joblib
     from tqdm.auto import tqdm
 
     if jobs < 1:
-        raise FddkitError(f"jobs={jobs} is not a number of runs at once; give at least 1")
+        raise FddkitError(f"jobs={jobs} is not a number of parallel runs; give at least 1")
     source = notebooks.read(notebook)
     points = combinations(source, grid)
     threads = None
@@ -92,7 +105,7 @@ def sweep(
 
 
 def combinations(source: notebooks.Notebook, grid: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return every combination of a grid once.
+    """Return each combination of a grid once.
 
     Parameters
     ----------
@@ -134,10 +147,10 @@ def _attempt(
     threads: int | None,
     folder: Path,
 ) -> tuple[int, Run]:
-    """Execute one combination and return its number and how it ended, whatever happens."""
+    """Execute one combination and return its number and outcome, whatever happens."""
     try:
         return i, run(notebook, point, reports, force, False, threads, folder)
-    except Exception as error:  # one run's trouble, even an unforeseen one, is not the others'
+    except Exception as error:  # even an unforeseen error must not stop the others
         kind = "" if isinstance(error, FddkitError) else f"{type(error).__name__}: "
         return i, Run(
             reports / notebook.stem, notebook.stem, point, "failed", 0.0, f"{kind}{error}"

@@ -1,6 +1,6 @@
-"""Experiments are notebooks: run one, sweep a grid, and save from inside what it finds.
+"""What a notebook calls to save its results: its own run.
 
-A notebook works the same by hand and headless. It asks for its run once and hands over what is
+A notebook works the same by hand and headless. It asks for its run once and passes on what is
 worth keeping::
 
     run = fdd.experiments.current()
@@ -8,7 +8,7 @@ worth keeping::
     run.metrics({"numbers": {"COBRA DEO_M": report.deo_m}})
     run.figure(fig, "images", "What COBRA distils.")
 
-Under ``fddkit run`` that lands in the folder of the run, where the report finds it; by hand
+Under ``fddkit run`` these end up in the folder of the run, where the report finds them; by hand
 nothing is written.
 """
 
@@ -56,22 +56,41 @@ def parameters(notebook: str | os.PathLike) -> dict[str, Any]:
     ------
     FddkitError
         If there is no such notebook or its parameters are not plain values.
+
+    See Also
+    --------
+    fddkit.experiments.runs.run : Execute it with other values.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> fdd.experiments.parameters("02_distillation")["rules"]
+    ['vanilla', 'fairdd', 'cobra']
     """
     return read(notebook).defaults
 
 
 def current(parameters: dict[str, Any] | None = None) -> "Current":
-    """Return the run that the calling notebook belongs to.
+    """Return the run that this notebook belongs to.
 
     Parameters
     ----------
     parameters : dict, optional
-        What the run's ``parameters`` are by hand; headless, they are known.
+        Used as the run's ``parameters`` by hand; a headless run knows its own.
 
     Returns
     -------
     Current
-        Headless under ``fddkit run``, else one that keeps nothing.
+        Under ``fddkit run`` the headless run, otherwise one that saves nothing.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> run = fdd.experiments.current({"ipc": 10})
+    >>> run.headless, run.parameters
+    (False, {'ipc': 10})
+    >>> run.path("cobra.safetensors") is None  # by hand, nothing is saved
+    True
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder:
@@ -81,12 +100,12 @@ def current(parameters: dict[str, Any] | None = None) -> "Current":
 
 @dataclasses.dataclass(frozen=True)
 class Current:
-    """Where a notebook leaves what is worth keeping.
+    """Where a notebook saves what is worth keeping.
 
     Attributes
     ----------
     folder : Path or None
-        Of the run; ``None`` where the notebook is worked on by hand.
+        Of the run; ``None`` if the notebook is run by hand.
     parameters : dict
         Of the run.
     """
@@ -96,11 +115,11 @@ class Current:
 
     @property
     def headless(self) -> bool:
-        """Whether what is handed over is kept."""
+        """Whether results are saved: true under ``fddkit run``."""
         return self.folder is not None
 
     def path(self, name: str) -> Path | None:
-        """Return where the run keeps a file, so that an interrupted run finds it again.
+        """Return where the run keeps a file, so that it is found again after an interruption.
 
         Parameters
         ----------
@@ -110,7 +129,7 @@ class Current:
         Returns
         -------
         Path or None
-            ``None`` by hand: nothing is to be kept (as ``out=None`` means to
+            ``None`` by hand, where nothing is saved (``out=None`` means the same to
             `fddkit.distillers.distill`).
         """
         return self.folder / _checked(name) if self.folder else None
@@ -121,21 +140,28 @@ class Current:
         Parameters
         ----------
         figure : matplotlib.figure.Figure
-            It is closed for pyplot, so that a cell which ends in this call shows it once.
+            It is closed in pyplot, so that a cell which ends in this call shows it only once.
         name : str
-            Of the files; the report shows figures in the order of the first saving.
+            Name of the files. The report shows figures in the order in which they were first saved.
         caption : str
             What the figure shows, in a sentence.
 
         Returns
         -------
         matplotlib.figure.Figure
-            The same.
+            The same figure.
 
         Raises
         ------
         FddkitError
-            For a name that is no file name, or a folder that cannot be written to.
+            For a name that is not a file name, or a folder that cannot be written to.
+
+        Examples
+        --------
+        >>> import fddkit as fdd
+        >>> train, _ = fdd.load("digits")
+        >>> run = fdd.experiments.current()
+        >>> figure = run.figure(fdd.plots.gallery(train), "gallery", "Random images.")
         """
         _checked(name)
         if self.folder:
@@ -167,12 +193,12 @@ class Current:
         found : dict
             ``numbers``: name to number or to ``{"mean", "ci95", "noise_floor", ...}``;
             ``tables``: title to a list of rows (dicts of column to value) or a DataFrame. The
-            report shows these two; other entries are kept too. What is handed over later is added.
+            report shows these two; other entries are kept too. Later calls add to earlier ones.
 
         Returns
         -------
         dict
-            The same as JSON holds it (a number that is not finite becomes ``None``).
+            The same, as JSON stores it (a number that is not finite becomes ``None``).
 
         Raises
         ------
@@ -190,18 +216,27 @@ class Current:
         return plain
 
     def reports(self, named: Mapping[str, FairnessReport]) -> "pd.DataFrame":
-        """Keep the numbers of fairness reports, and show them as a table.
+        """Save the numbers of fairness reports, and return them as a table.
 
         Parameters
         ----------
         named : mapping of str to FairnessReport
-            Title and report.
+            Title -> report.
 
         Returns
         -------
         pandas.DataFrame
-            A row a report: accuracy, DEO_M and DEO_A with their 95% intervals and noise floors,
-            on the balanced and (where groups are injected) the counterfactual test.
+            One row per report: accuracy, DEO_M and DEO_A with their 95% intervals and noise
+            floors, on the balanced and (where groups are injected) the counterfactual test.
+
+        Examples
+        --------
+        >>> import fddkit as fdd
+        >>> train, test = fdd.load("digits")
+        >>> report = fdd.evaluate(train, test, repeats=1, preset="smoke", progress=False)
+        >>> table = fdd.experiments.current().reports({"whole": report})
+        >>> table.columns[:3].tolist()
+        ['accuracy', 'DEO_M', 'DEO_A']
         """
         import pandas as pd
 
@@ -217,13 +252,13 @@ class Current:
                     row[f"{where}{name}"] = f"{shown} floor {floor}" if floor else shown
             rows.append(row)
         kept = {"numbers": numbers, "tables": {"Accuracy and fairness (%)": rows}}
-        told = {title: health.sentence(r.config.get("health", {})) for title, r in named.items()}
-        self.metrics({**kept, "doubts": {title: line for title, line in told.items() if line}})
+        doubts = {title: health.sentence(r.config.get("health", {})) for title, r in named.items()}
+        self.metrics({**kept, "doubts": {title: line for title, line in doubts.items() if line}})
         return pd.DataFrame(rows).set_index("trained on")
 
 
 def _kept(path: Path, shape: Any, otherwise: Any) -> Any:
-    """Return what an earlier cell has kept; a damaged file is set aside."""
+    """Return what an earlier cell has saved; a damaged file is set aside."""
     if not os.path.lexists(path):
         return otherwise
     try:
@@ -236,7 +271,7 @@ def _kept(path: Path, shape: Any, otherwise: Any) -> Any:
 
 
 def _checked(name: str) -> str:
-    """Return a name that is one plain file name, or refuse it."""
+    """Return a name if it is a plain file name, or raise."""
     if not FILE_NAME.fullmatch(name):
         raise FddkitError(
             f"{name!r} is not a file name; use letters, digits, '-', '_' and '.', "
@@ -246,7 +281,7 @@ def _checked(name: str) -> str:
 
 
 def _plain(value: Any, where: str) -> Any:
-    """Return what JSON can hold for numpy, torch, pandas and our own summaries."""
+    """Convert numpy, torch, pandas and our own summaries to what JSON can hold."""
     if hasattr(value, "to_dict"):
         table = type(value).__name__ == "DataFrame"
         value = value.to_dict("records") if table else value.to_dict()

@@ -1,17 +1,17 @@
 """Figures: pure functions from data to `matplotlib.figure.Figure`, in one style.
 
-Nothing here computes or saves (but `gif`, a film that is a file); a notebook, the report and a
-widget draw the same figure from the same function. Figures are sized for print at one or two
-columns.
+Nothing here computes or saves anything, except `gif`, which writes a file. A notebook, the report
+and a widget draw the same figure with the same function. Figures are sized for one or two columns
+in print.
 """
 
 from .clouds import pairs, stars
 from .costs import cost
 from .coverage import cells
-from .evolution import colour_shares, film, gif
+from .evolution import colour_shares, film, gif, losses
 from .geometry import amplification, effects, reach, residuals, targets
 from .images import gallery, mosaic, sets, strip
-from .results import comparison, curve, group_table, losses, rates, tradeoff
+from .results import comparison, curve, group_table, rates, tradeoff
 from .style import WIDTH, Figure, colour, group_colours
 
 __all__ = [

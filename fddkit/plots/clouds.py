@@ -24,29 +24,39 @@ def stars(
     Parameters
     ----------
     features : Features
-        Of one real set and of distilled ones, under one network.
+        Features of one real set and of distilled ones, under one network.
     xy : numpy.ndarray
-        [N, 2], of `fddkit.analysis.projections.project`.
+        [N, 2], from `fddkit.analysis.projections.project`.
     named : sequence of str
-        The distilled sets, a panel each.
+        The distilled sets, one panel each.
     real : str
         The real set.
     target : int, optional
-        The class that is shown; by default all of them.
+        The class to show; by default all of them.
     title : str
-        Of a panel; ``{name}`` is the set's.
+        Title of a panel; ``{name}`` stands for the name of the set.
 
     Returns
     -------
     Figure
         A cloud without a star is a group that the set leaves out.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, _ = fdd.load("digits")
+    >>> s = fdd.distill(train, "random", ipc=5)
+    >>> features = fdd.features.extract(
+    ...     {"real": train, "random": s}, per_cell=5, progress=False
+    ... )
+    >>> xy = fdd.projections.project(features, "pca")
+    >>> figure = fdd.plots.stars(features, xy, ["random"], target=3)
     """
     figure = new(WIDTH, WIDTH / len(named) + 0.55)
     axes = figure.subplots(1, len(named), sharex=True, sharey=True, squeeze=False)[0]
     colours = group_colours(features.group_names)
     own = features.rows(real)
-    keep = slice(None) if target is None else features.target[own] == target
-    own = own[keep]
+    own = own if target is None else own[features.target[own] == target]
     for ax, name in zip(axes, named, strict=True):
         for a, group in enumerate(features.group_names):
             points = xy[own[features.group[own] == a]]
@@ -80,17 +90,17 @@ def pairs(features: Features, layouts: Mapping[str, np.ndarray], name: str) -> F
     Parameters
     ----------
     features : Features
-        With the set.
+        Of the set that is shown.
     layouts : mapping of str to numpy.ndarray
-        Title of a row, such as the network or the projection, and its [N, 2] points.
+        Title of a row, such as the network or the projection -> its points [N, 2].
     name : str
-        The set that is shown; its images need groups.
+        The set to show; its images need groups.
 
     Returns
     -------
     Figure
-        Left, points are coloured by class (TA), right by group (PA): what the clusters are made
-        of tells what the features are about.
+        Points are coloured by class (TA) on the left and by group (PA) on the right. The side on
+        which clusters have a single colour shows what the features represent.
     """
     rows = features.rows(name)
     figure = new(WIDTH, 2.9 * len(layouts) + 0.2)
@@ -116,7 +126,7 @@ def pairs(features: Features, layouts: Mapping[str, np.ndarray], name: str) -> F
 
 
 def _classes(features: Features) -> list:
-    """Return a colour for each class, apart from those of groups."""
+    """Return a colour for each class, distinct from those of groups."""
     import matplotlib as mpl
 
     count = len(features.target_names)
@@ -125,7 +135,7 @@ def _classes(features: Features) -> list:
 
 
 def _bare(ax) -> None:
-    """Take the numbers off axes that mean nothing by themselves."""
+    """Remove the ticks from axes whose units mean nothing."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(True)

@@ -18,15 +18,15 @@ def cost(rows: "Sequence[Row]", published: "pd.DataFrame | None" = None) -> Figu
     Parameters
     ----------
     rows : sequence of Row
-        Of `fddkit.analysis.cost.cost`.
+        From `fddkit.analysis.cost.cost`.
     published : pandas.DataFrame, optional
-        Columns method, rule, groups, metric (``time`` or ``memory``), ratio and source: what
-        papers print, drawn hollow and dashed.
+        Published costs with columns method, rule, groups, metric (``time`` or ``memory``), ratio
+        and source; drawn dotted, with hollow marks.
 
     Returns
     -------
     Figure
-        A row a method: time on the left, peak memory on the right.
+        One row per method: time on the left, peak memory on the right.
     """
     methods = list(dict.fromkeys(row.method for row in rows))
     figure = new(WIDTH, 0.5 + 2.1 * len(methods))

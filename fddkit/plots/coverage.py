@@ -16,18 +16,18 @@ def cells(
     label: str,
     limits: tuple[float | None, float | None] = (0, None),
 ) -> Figure:
-    """Show a number of each class and group, one heat map a set, all on one scale.
+    """Show a number for each class and group as one heat map per set, all on the same scale.
 
     Parameters
     ----------
     named : mapping of str to numpy.ndarray
-        Title and numbers [classes, groups]; NaN (an empty cell) stays blank.
+        Title -> numbers [classes, groups]; NaN (an empty cell) stays blank.
     group_names, target_names : tuple of str
-        Of columns and rows.
+        Labels of the columns and rows.
     label : str
         What the numbers are, with their unit.
     limits : (float or None, float or None)
-        Of the scale; None takes the least or largest number.
+        Ends of the scale; None takes the smallest or largest number.
 
     Returns
     -------

@@ -20,31 +20,40 @@ def targets(
     target_names: Sequence[str] | None = None,
     rules: Sequence[str] | None = None,
 ) -> Figure:
-    """Show the groups of a class and the point that each rule draws it to (COBRA, Fig. 1).
+    """Show the groups of a class and the point to which each rule draws it (COBRA, Fig. 1).
 
-    The plane is the one in which the groups spread most, so lengths in it are at most those of
-    the residuals in the legend, which are measured in the whole space.
+    The plane is the one in which the groups spread most. Lengths in it are at most those of the
+    residuals in the legend, which are measured in the whole space.
 
     Parameters
     ----------
     stats : GroupStatistics
-        The groups.
+        The statistics of the groups.
     group_names : sequence of str
-        Names; a group whose name is a colour wears it.
+        Names of the groups; a group whose name is a colour is drawn in it.
     classes : sequence of int
-        One panel each.
+        The classes to show, one panel each.
     target_names : sequence of str, optional
         Names of all classes.
     rules : sequence of str, optional
-        Which; by default those that have `fddkit.rules.targets.Rule.drawn`.
+        The rules to show; by default those with `fddkit.rules.targets.Rule.drawn`.
 
     Returns
     -------
     Figure
-        Discs are groups, as large as their share; dotted lines lead to the worst-off group.
+        Discs are groups, and their size shows their share; dotted lines lead from a target to the
+        worst-off group.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, _ = fdd.load("digits")
+    >>> stats = fdd.theory.Signal(train, "dm").groups(5)  # 5 images of each cell
+    >>> figure = fdd.plots.targets(stats, train.group_names, (0, 3), train.target_names)
     """
-    figure = new(WIDTH if len(classes) > 1 else 3.4, 3.0)
     centres = aims(stats, rules)
+    height = 3.0 + 0.17 * max(0, len(centres) - 4)  # a line of the legend for each rule
+    figure = new(WIDTH if len(classes) > 1 else 3.4, height)
     for ax, y in zip(figure.subplots(1, len(classes), squeeze=False)[0], classes, strict=True):
         here = stats.present[y]
         points = stats.points[y, here]
@@ -79,19 +88,19 @@ def targets(
 def residuals(
     named: Mapping[str, Mapping[str, Summary]], ylabel: str = "largest residual, mean over classes"
 ) -> Figure:
-    """Show a residual of each rule, a panel a method, each in its own units.
+    """Show a residual of each rule, with one panel per method, each in its own units.
 
     Parameters
     ----------
     named : mapping of str to mapping of str to Summary
-        Panel, rule, and the residual over the seeds.
+        Panel -> rule -> the residual over the seeds.
     ylabel : str
         What is shown.
 
     Returns
     -------
     Figure
-        Points are means, bars 95% intervals, small dots the seeds.
+        Points are means, bars 95% intervals, small dots single seeds.
     """
     figure = new(max(3.4, min(WIDTH, 2.3 * len(named))), 2.6)
     for ax, (title, rules) in zip(
@@ -117,27 +126,27 @@ def amplification(
     levels: Sequence[float],
     ylabel: str = "separation (GAP)",
 ) -> Figure:
-    """Show the worst residual over imbalance and separation, one heat map a rule.
+    """Show the worst residual over imbalance and separation, one heat map per rule.
 
     Parameters
     ----------
     maps : mapping of str to Tensor
-        Rule, and [levels, ratios] of `fddkit.theory.amplification`.
+        Rule -> [levels, ratios], from `fddkit.theory.amplification`.
     brs, levels : sequence of float
-        What columns and rows are.
+        Bias ratios of the columns and levels of the rows.
     ylabel : str
-        What the rows are.
+        What the levels are.
 
     Returns
     -------
     Figure
-        All maps have one scale: a map of one colour along a row does not depend on BR.
+        All maps share one scale. A rule whose rows have a single colour does not depend on BR.
     """
     figure = new(WIDTH, 2.4)
     top = max(float(m.max()) for m in maps.values())
     axes = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
-    for ax, (rule, found) in zip(axes, maps.items(), strict=True):
-        values = found.numpy()
+    for ax, (rule, worst_of) in zip(axes, maps.items(), strict=True):
+        values = worst_of.numpy()
         shown = ax.imshow(values, vmin=0, vmax=top, cmap="cividis", origin="lower", aspect="auto")
         for (row, column), value in np.ndenumerate(values):
             ink = "black" if value > 0.6 * top else "white"
@@ -153,19 +162,19 @@ def amplification(
 
 @styled
 def reach(named: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
-    """Show how near one optimised image per class comes to the two means.
+    """Show how close one optimised image per class comes to the two means.
 
     Parameters
     ----------
     named : mapping of str to (Tensor, Tensor)
-        Rule, and the distances [steps + 1, classes] to the weighted and to the plain mean (the
-        fields of `fddkit.theory.Reach`).
+        Rule -> distances [steps + 1, classes] to the weighted and to the plain mean (the fields
+        of `fddkit.theory.Reach`).
 
     Returns
     -------
     Figure
-        Lines are means over classes; at 0 the image has the statistic, at 1 it is as far from it
-        as the two means are from each other.
+        Lines are means over classes. At 0 the image has reached the mean; at 1 it is as far from
+        it as the two means are from each other.
     """
     figure = new(WIDTH, 2.3)
     axes = figure.subplots(1, len(named), sharey=True, squeeze=False)[0]
@@ -189,14 +198,14 @@ def effects(table, metrics: Sequence[str] = ("accuracy", "deo_a")) -> Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        Of `fddkit.experiments.factorial.Factorial.effects`.
+        From `fddkit.experiments.factorial.Factorial.effects`.
     metrics : sequence of str
-        A panel each.
+        The metrics to show, one panel each.
 
     Returns
     -------
     Figure
-        A point whose bar crosses zero is an effect that these runs do not show.
+        An effect whose bar crosses zero is one that these runs cannot distinguish from none.
     """
     figure = new(WIDTH, 0.8 + 0.28 * len(table))
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
@@ -214,7 +223,7 @@ def effects(table, metrics: Sequence[str] = ("accuracy", "deo_a")) -> Figure:
     axes[0].set_ylim(len(table) - 0.5, -0.5)
     handles = [
         mpl.lines.Line2D([], [], marker="o", color=ink, ms=4.5, lw=1.5, label=label)
-        for ink, label in (("black", "differs from 0"), ("0.6", "cannot be told from 0"))
+        for ink, label in (("black", "differs from 0"), ("0.6", "not distinguishable from 0"))
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     return figure

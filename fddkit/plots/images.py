@@ -1,4 +1,4 @@
-"""Figures of images: real ones, distilled ones, rows of either."""
+"""Figures of images: real ones, distilled ones, labelled rows of either."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ def mosaic(images: Tensor, columns: int, gap: int = 1, fill: float = 1.0) -> np.
     images : Tensor
         uint8, or float in [0, 1]; [N, C, H, W], N a multiple of ``columns``.
     columns : int
-        Images a row.
+        Images per row.
     gap : int
         Pixels between images.
     fill : float
@@ -42,7 +42,7 @@ def mosaic(images: Tensor, columns: int, gap: int = 1, fill: float = 1.0) -> np.
 
 
 def _pick(target: Tensor, n_classes: int, per_class: int, draws: torch.Generator) -> Tensor:
-    """Return indices of ``per_class`` random images a class (repeated where it has fewer)."""
+    """Return indices of ``per_class`` random images per class (repeated if it has fewer)."""
     rows = []
     for y in range(n_classes):
         pool = torch.where(target == y)[0]
@@ -53,19 +53,30 @@ def _pick(target: Tensor, n_classes: int, per_class: int, draws: torch.Generator
 
 @styled
 def sets(named: Mapping[str, DistilledSet], per_class: int = 10) -> Figure:
-    """Show distilled sets side by side: a row for each class, as in the papers' figures.
+    """Show distilled sets side by side, with a row for each class, as in the papers' figures.
 
     Parameters
     ----------
     named : mapping of str to DistilledSet
-        Titles and sets, of the same classes.
+        Title -> set; all of the same classes.
     per_class : int
-        At most so many images of each class.
+        Show at most this many images of each class.
 
     Returns
     -------
     Figure
-        Look at the colours of a row: are they the majority's, or all of them mixed?
+        Look at the colours in a row: are they the majority's, or all of them mixed?
+
+    See Also
+    --------
+    gallery : Images of a training set.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, _ = fdd.load("digits")
+    >>> s = fdd.distill(train, "dm", "cobra", ipc=2, preset="smoke", progress=False)
+    >>> figure = fdd.plots.sets({"random": fdd.distill(train, "random", ipc=2), "cobra": s})
     """
     first = next(iter(named.values()))
     classes = len(first.target_names)
@@ -95,15 +106,21 @@ def gallery(data: GroupedDataset, per_class: int = 12, seed: int = 0, title: str
     data : GroupedDataset
         Any set.
     per_class : int
-        Images a row.
+        Images per row.
     seed : int
-        Which images.
+        Determines which images are drawn.
     title : str
-        What is seen; by default the name of the set.
+        By default the name of the set.
 
     Returns
     -------
     Figure
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, _ = fdd.load("digits", br=0.9)
+    >>> figure = fdd.plots.gallery(train)
     """
     draws = generator(seed, "gallery")
     index = _pick(data.target.cpu(), data.n_classes, per_class, draws)
@@ -118,18 +135,24 @@ def gallery(data: GroupedDataset, per_class: int = 12, seed: int = 0, title: str
 
 @styled
 def strip(rows: Mapping[str, Tensor], title: str = "") -> Figure:
-    """Show labelled rows of images, such as one row a GAP level.
+    """Show labelled rows of images, such as one row per GAP level.
 
     Parameters
     ----------
     rows : mapping of str to Tensor
-        Label and images [K, C, H, W], the same K in every row.
+        Label -> images [K, C, H, W], with the same K in every row.
     title : str
-        What is seen.
+        Title of the figure.
 
     Returns
     -------
     Figure
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, _ = fdd.load("digits")
+    >>> figure = fdd.plots.strip({"first": train.images[:8], "next": train.images[8:16]})
     """
     images = torch.cat(list(rows.values()))
     columns = len(images) // len(rows)
@@ -144,7 +167,7 @@ def strip(rows: Mapping[str, Tensor], title: str = "") -> Figure:
 
 
 def _class_rows(ax: mpl.axes.Axes, names: tuple[str, ...], height: int) -> None:
-    """Label the rows of a sheet and hide everything else of its axes."""
+    """Label the rows of a sheet and hide the rest of its axes."""
     ax.set_xticks([])
     ax.set_yticks([(i + 0.5) * height / len(names) - 0.5 for i in range(len(names))], names)
     ax.tick_params(length=0)

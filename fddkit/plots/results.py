@@ -1,11 +1,10 @@
-"""Figures of what networks do: accuracy, fairness, rates by group, losses."""
+"""Figures of what networks do: accuracy, fairness, rates by group."""
 
 from collections.abc import Mapping
 
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
-from torch import Tensor
 
 from ..data.grouped import GroupedDataset
 from ..evaluation.measures import METRICS, Metric
@@ -22,12 +21,18 @@ def group_table(data: GroupedDataset, title: str = "") -> Figure:
     data : GroupedDataset
         Any set.
     title : str
-        What is seen.
+        By default the name of the set.
 
     Returns
     -------
     Figure
         The diagonal is the bias.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, _ = fdd.load("digits", br=0.9)
+    >>> figure = fdd.plots.group_table(train)
     """
     counts = data.counts().cpu().numpy()
     share = counts / counts.sum(1, keepdims=True).clip(1)
@@ -55,17 +60,24 @@ def group_table(data: GroupedDataset, title: str = "") -> Figure:
 
 @styled
 def rates(named: Mapping[str, FairnessReport]) -> Figure:
-    """Show the true-positive rate of each class and group, one heat map a report.
+    """Show the true-positive rate of each class and group, one heat map per report.
 
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        Titles and reports of the same classes and groups.
+        Title -> report; all of the same classes and groups.
 
     Returns
     -------
     Figure
-        A fair model has rows of one colour; cells without a test image stay blank.
+        A fair model has rows of a single colour; cells without a test image stay blank.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> quick = {"preset": "smoke", "repeats": 2, "max_steps": 5, "progress": False}
+    >>> report = fdd.evaluate(*fdd.load("digits"), **quick)
+    >>> figure = fdd.plots.rates({"whole": report})
     """
     first = next(iter(named.values()))
     groups, classes = first.group_tpr.mean.shape
@@ -85,53 +97,19 @@ def rates(named: Mapping[str, FairnessReport]) -> Figure:
             xticklabels=first.config.get("group_names", range(groups)),
             yticklabels=first.config.get("target_names", range(classes)),
         )
-        told = f"DEO_M {report.deo_m.mean:.1f} (floor {report.deo_m.noise_floor:.1f})"
-        ax.set_title(f"{title}:{' ' if len(title) < 16 else chr(10)}{told}")
+        deo = f"DEO_M {report.deo_m.mean:.1f} (floor {report.deo_m.noise_floor:.1f})"
+        ax.set_title(f"{title}:{' ' if len(title) < 16 else chr(10)}{deo}")
         ax.tick_params(length=0)
         ax.tick_params(axis="x", rotation=60)
         ax.tick_params(axis="y", rotation=0)
     for above, ax in enumerate(axes[len(named) :], len(named) - columns):
         ax.set_visible(False)
-        axes[above].tick_params(labelbottom=True)  # nothing below carries its labels
+        axes[above].tick_params(labelbottom=True)  # nothing below it shows the labels
     figure.supxlabel("group (PA)", fontsize=8)
     figure.supylabel("class (TA)", fontsize=8)
     figure.colorbar(
         axes[0].collections[0], ax=list(axes), label="true-positive rate (%)", shrink=0.8
     )
-    return figure
-
-
-@styled
-def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
-    """Show matching losses over the iterations, each divided by its first value.
-
-    Rules sum over different numbers of targets, so only the course of a loss can be compared.
-
-    Parameters
-    ----------
-    named : mapping of str to Tensor
-        Title and losses [iterations].
-    window : int
-        Iterations of the running mean (every iteration has a network of its own).
-
-    Returns
-    -------
-    Figure
-    """
-    figure = new(3.4, 2.3)
-    ax = figure.subplots()
-    for title, loss in named.items():
-        values = np.asarray(loss, dtype=float)
-        size = max(1, min(window, len(values) // 4))
-        smooth = np.convolve(values, np.full(size, 1 / size), mode="valid")
-        iterations = np.arange(len(smooth)) + size
-        ax.plot(iterations, smooth / smooth[0], label=title, color=colour(title))
-    ax.set(
-        xlabel="iteration",
-        ylabel="matching loss / its start",
-        title=f"Matching loss (running mean of {size})",
-    )
-    ax.legend(frameon=False, loc="best")
     return figure
 
 
@@ -142,13 +120,20 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        Titles and reports.
+        Title -> report.
 
     Returns
     -------
     Figure
-        Points are means, bars 95% intervals, a grey tick is what an exactly fair model would
+        Points are means, bars 95% intervals, and a grey tick is what an exactly fair model would
         show; hollow points are the counterfactual test (every test image in every group).
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> quick = {"preset": "smoke", "repeats": 2, "max_steps": 5, "progress": False}
+    >>> report = fdd.evaluate(*fdd.load("digits"), **quick)
+    >>> figure = fdd.plots.comparison({"whole": report})
     """
     figure = new(WIDTH, 0.8 + 0.32 * len(named))
     axes = figure.subplots(1, len(METRICS), sharey=True)
@@ -194,21 +179,28 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
 def curve(
     points: Mapping[str, Mapping[float, FairnessReport]], xlabel: str, metric: str = "deo_m"
 ) -> Figure:
-    """Show a metric against a condition, such as BR, one line a method.
+    """Show a metric against a condition, such as BR, one line per method.
 
     Parameters
     ----------
     points : mapping of str to mapping of float to FairnessReport
-        Title, then condition and report.
+        Title -> value of the condition -> report.
     xlabel : str
         What the condition is.
     metric : str
-        What is shown, one of `fddkit.evaluation.measures.METRICS`.
+        One of `fddkit.evaluation.measures.METRICS`.
 
     Returns
     -------
     Figure
         Bands are 95% intervals, dotted lines noise floors.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> quick = {"preset": "smoke", "repeats": 2, "max_steps": 5, "progress": False}
+    >>> line = {br: fdd.evaluate(*fdd.load("digits", br=br), **quick) for br in (0.5, 0.9)}
+    >>> figure = fdd.plots.curve({"whole": line}, "bias ratio")
     """
     entry, figure = METRICS[metric], new(3.4, 2.4)
     ax = figure.subplots()
@@ -231,20 +223,27 @@ def curve(
 
 @styled
 def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figure:
-    """Show accuracy against unfairness, a point a run.
+    """Show unfairness against accuracy, one point per run.
 
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        Titles and reports; shown on the counterfactual test where there is one.
+        Title -> report; shown on the counterfactual test where there is one.
     metric : str
-        Which unfairness, one of `fddkit.evaluation.measures.METRICS`.
+        The measure of unfairness, one of `fddkit.evaluation.measures.METRICS`.
 
     Returns
     -------
     Figure
-        The best corner is the lower right. Bars are 95% intervals; a grey tick below a point is its
-        own noise floor: a bar that reaches down to it cannot be told from a fair model.
+        The best corner is the lower right. Bars are 95% intervals; the grey tick below a point is
+        its noise floor: a model whose bar reaches the tick may be fair.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> quick = {"preset": "smoke", "repeats": 2, "max_steps": 5, "progress": False}
+    >>> report = fdd.evaluate(*fdd.load("digits"), **quick)
+    >>> figure = fdd.plots.tradeoff({"whole": report})
     """
     figure = new(3.4, 2.9)
     ax = figure.subplots()
@@ -270,7 +269,7 @@ def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figu
 
 
 def _limits(metric: Metric) -> tuple[float, float]:
-    """Return the ends of an axis: the metric's bounds, with room for what lies at one."""
+    """Return the ends of an axis: the metric's bounds, with room for points at a bound."""
     low, high = metric.bounds
     room = 0.03 * (high - low)
     return low - room, high + room

@@ -13,7 +13,7 @@ from ..rules.rules import RULES
 
 WIDTH = 6.9  # inches, two columns of a paper
 
-# Okabe and Ito's colours, told apart under every common colour blindness
+# Okabe and Ito's colours, distinguishable with every common colour blindness
 _DISTINCT = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 
 STYLE = {
@@ -48,7 +48,7 @@ def styled(function: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
 class Figure(mpl_figure.Figure):
     """A figure that any notebook front end shows, without pyplot.
 
-    So there is nothing to close, and no leak when a slider draws a thousand of them.
+    There is nothing to close, and nothing leaks when a slider draws a thousand of them.
     """
 
     def _repr_png_(self) -> bytes:
@@ -68,7 +68,7 @@ def colour(name: str) -> str:
     Parameters
     ----------
     name : str
-        A rule or baseline; of another name, a colour that depends on the name alone.
+        A rule or baseline. Any other name gets a colour that depends on the name alone.
 
     Returns
     -------
@@ -81,19 +81,19 @@ def colour(name: str) -> str:
 
 
 def outline(mark: str, size: float) -> str:
-    """Return the outline of a marker as the ``d`` of an SVG path, with y downwards.
+    """Return the outline of a marker as the ``d`` of an SVG path, with y pointing down.
 
     Parameters
     ----------
     mark : str
-        Of matplotlib, see `fddkit.rules.targets.Rule`.
+        A matplotlib marker, see `fddkit.rules.targets.Rule`.
     size : float
         Width and height.
 
     Returns
     -------
     str
-        Round the origin.
+        Centred on the origin.
     """
     style = markers.MarkerStyle(mark)
     path = style.get_path().transformed(style.get_transform())
@@ -112,8 +112,8 @@ def group_colours(names: Sequence[str]) -> list[str]:
     Parameters
     ----------
     names : sequence of str
-        Names of groups. Where they are the colours of fddkit's coloured sets, points wear them;
-        others get colours that are told apart under every common colour blindness.
+        Names of groups. If they are the colours of fddkit's coloured sets, those are returned;
+        others get colours that are distinguishable with every common colour blindness.
 
     Returns
     -------

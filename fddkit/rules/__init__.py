@@ -1,4 +1,4 @@
-"""How the statistics of groups become what synthetic images must match.
+"""Fairness rules: how statistics of groups become the targets of the synthetic images.
 
 A batch and the sums over it come in; targets come out.
 """

@@ -1,6 +1,6 @@
-"""Centres of groups that can be written down: under squared, absolute, Huber's and cosine distance.
+"""Centres of groups with a closed form: for squared, absolute, Huber's and cosine distance.
 
-What they take and return is said in `fddkit.rules.barycentres`.
+Their arguments and results are described in `fddkit.rules.barycentres`.
 """
 
 import torch
@@ -32,13 +32,13 @@ def mean(points: Tensor, present: Tensor) -> Tensor:
 def l1(points: Tensor, present: Tensor) -> Tensor:
     """Return the barycentre under the sum of absolute differences: the median of each feature.
 
-    For an even number of groups it is the middle of the interval of medians: no group is preferred.
+    For an even number of groups it is the middle of the interval of medians, favouring no group.
 
     Takes and returns what `mean` does.
     """
     ordered = points.masked_fill(~present[..., None], torch.inf)
     groups = points.shape[1]
-    for turn in range(groups):  # on few groups, neighbours swapped in turn are faster than a sort
+    for turn in range(groups):  # for few groups, swapping neighbours is faster than sorting
         left = ordered[:, turn % 2 : groups - 1 : 2]
         right = ordered[:, turn % 2 + 1 :: 2]
         lower = torch.minimum(left, right)
@@ -56,16 +56,16 @@ def huber(points: Tensor, present: Tensor, *, delta: float | None = None) -> Ten
     """Return the barycentre under Huber's loss of each feature.
 
     The derivative is linear between the ``2 * groups`` points where a group enters or leaves the
-    quadratic part; the zero is read off between the two of them that enclose it, and is the middle
-    where a whole interval is zero.
+    quadratic part; its zero is interpolated between the two that enclose it. If the derivative is
+    zero on an interval, the result is its middle.
 
     Takes and returns what `mean` does.
 
     Parameters
     ----------
     delta : float, optional
-        Where the loss turns from quadratic to linear. The papers give none; left out, it is the
-        root mean square of the differences to the mean, per class, so the scale plays no role.
+        Where the loss turns from quadratic to linear. The papers give no value; the default is the
+        root mean square difference from the mean, per class, so that the scale does not matter.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def huber(points: Tensor, present: Tensor, *, delta: float | None = None) -> Ten
     else:
         width = unit.new_full((len(unit), 1), delta)
     unit /= width.masked_fill(width == 0, 1)[:, None]
-    unit.masked_fill_(absent, torch.inf)  # whose slope is one wherever the centre is
+    unit.masked_fill_(absent, torch.inf)  # their slope is one wherever the centre is
     low, high = torch.full_like(origin, -torch.inf), torch.full_like(origin, torch.inf)
     above, below = torch.zeros_like(origin), torch.zeros_like(origin)
     room = torch.empty_like(unit)
@@ -104,8 +104,8 @@ def cosine(points: Tensor, present: Tensor) -> Tensor:
     """Return a barycentre under one minus the cosine: the direction of the sum of unit vectors.
 
     The distance leaves the length open: it is the mean of the groups' lengths. A group at zero has
-    no direction and counts for the length only. Where the directions cancel, all are as good and
-    the plain mean is returned.
+    no direction and only counts towards the length. If the directions cancel out, all are equally
+    good and the plain mean is returned.
 
     Takes and returns what `mean` does.
     """

@@ -1,7 +1,7 @@
-"""Centres of groups that must be solved for: of distances that are norms, and of the worst one.
+"""Centres of groups that need a solver: for norms that are not squared, and for the worst distance.
 
-What depends on distances between groups only is solved in a space of at most as many dimensions as
-groups, in float64 on the CPU. What they take and return is said in `fddkit.rules.barycentres`.
+Problems that depend only on distances between groups are solved in at most as many dimensions as
+groups, in float64 on the CPU. Arguments and results are described in `fddkit.rules.barycentres`.
 """
 
 import torch
@@ -15,8 +15,8 @@ from .centre_formulas import mean
 def l2(points: Tensor, present: Tensor) -> Tensor:
     """Return the barycentre under the Euclidean distance (not squared): the geometric median.
 
-    A group is tested first for being the median itself (Vardi and Zhang, PNAS 2000); where two are
-    (an even number of groups on one line), it is the middle of the two. Otherwise the better of a
+    Each group is first tested for being the median itself (Vardi and Zhang, PNAS 2000); if two are
+    (an even number of groups on a line), it is the midpoint of the two. Otherwise the better of a
     Newton and a Weiszfeld step is taken until the gradient is below 1e-11.
 
     Takes and returns what `mean` of `fddkit.rules.centre_formulas` does.
@@ -35,7 +35,7 @@ def l2(points: Tensor, present: Tensor) -> Tensor:
     rest = (weights.sum(1) == 0).nonzero().squeeze(1)
     rest = rest[here[rest].any(1)]
     if len(rest):
-        # from the best group downhill: a descent from there never comes upon a group again
+        # downhill from the best group: a descent from there never meets a group again
         costs = (distance * here[:, None]).sum(2).masked_fill(~present.cpu(), torch.inf)[rest]
         best = (rest, costs.argmin(1))
         step = surplus[best] / inverse[best].sum(-1) / pull[best].norm(dim=-1)
@@ -44,7 +44,7 @@ def l2(points: Tensor, present: Tensor) -> Tensor:
 
 
 def _descend(at: Tensor, here: Tensor, centre: Tensor) -> Tensor:
-    """Return the weights [classes, groups] of the geometric median, which is no group itself."""
+    """Return the weights [classes, groups] of a geometric median that is not itself a group."""
     fractions = torch.tensor([0.0, 1.0, 0.5, 0.25, 0.0625], dtype=at.dtype)[:, None, None]
     for _ in range(100):
         away = centre[:, None] - at
@@ -71,10 +71,10 @@ def _descend(at: Tensor, here: Tensor, centre: Tensor) -> Tensor:
 def linf(points: Tensor, present: Tensor) -> Tensor:
     """Return a barycentre under the largest absolute difference.
 
-    Boxes meet where every two of them do, so the best radii of boxes around the groups solve
-    ``min sum r[a]`` with ``r[a] + r[b] >= |Phi[a] - Phi[b]|``, and every point of all the boxes is
-    a barycentre. Of the many, it takes radii whose largest is smallest, and the middle of what the
-    boxes share: two groups give their midpoint. More than two can leave a choice even then.
+    Boxes intersect if every two of them do, so the best radii of boxes around the groups solve
+    ``min sum r[a]`` with ``r[a] + r[b] >= |Phi[a] - Phi[b]|``, and every point in all the boxes is
+    a barycentre. Among the solutions, this takes radii whose largest is smallest, and the middle
+    of the intersection: two groups give their midpoint. More than two may still leave a choice.
 
     Takes and returns what `mean` of `fddkit.rules.centre_formulas` does.
 
@@ -109,12 +109,12 @@ def _radii(distance: Tensor) -> Tensor:
         ) from error
 
     classes, groups = distance.shape[:2]
-    one, other = torch.triu_indices(groups, groups, 1)
-    if not len(one) or not classes:
+    first, second = torch.triu_indices(groups, groups, 1)
+    if not len(first) or not classes:
         return distance.new_zeros(classes, groups)
     row = torch.eye(groups, dtype=distance.dtype)
-    meet = sparse.kron(sparse.eye_array(classes), -(row[one] + row[other]).numpy())
-    apart = -distance[:, one, other].flatten().numpy()
+    meet = sparse.kron(sparse.eye_array(classes), -(row[first] + row[second]).numpy())
+    apart = -distance[:, first, second].flatten().numpy()
     total = sparse.kron(sparse.eye_array(classes), torch.ones(1, groups).numpy())
 
     def solve(cost: Tensor, matrix, bound):
@@ -136,14 +136,14 @@ def _radii(distance: Tensor) -> Tensor:
 
 @torch.no_grad()
 def minimax(points: Tensor, present: Tensor) -> Tensor:
-    """Return the centre of the smallest ball around the groups: the worst distance is least.
+    """Return the centre of the smallest ball around the groups: it minimises the worst distance.
 
     The dual is a quadratic programme over the weights of the groups; a predictor-corrector
     interior-point method (Mehrotra, SIAM J. Optim. 1992) solves it to a relative gap of 1e-13.
 
     Takes and returns what `mean` of `fddkit.rules.centre_formulas` does.
     """
-    # an absent group is at zero here, where the mean is, which is inside the ball anyhow
+    # an absent group is at zero here, that is at the mean, which is inside the ball anyway
     origin, at = _coordinates(points, present)
     gram = 2 * at @ at.mT
     weights = at.new_full(at.shape[:2], 1 / at.shape[1])
@@ -174,10 +174,10 @@ def minimax(points: Tensor, present: Tensor) -> Tensor:
 
 
 def _coordinates(points: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the groups around it, turned into few dimensions and scaled to one.
+    """Return the mean and the groups around it, rotated into few dimensions and scaled to one.
 
-    The triangular factor holds the inner products without squaring, so that groups close to each
-    other stay apart. float64 [classes, groups, dimensions], on the CPU; zero where absent.
+    The triangular factor keeps the inner products without squaring, so that groups close together
+    stay distinct. float64 [classes, groups, dimensions], on the CPU; zero where absent.
     """
     origin = mean(points, present)
     turned = []  # one class at a time: all of them in float64 could fill the memory

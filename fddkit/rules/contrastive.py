@@ -1,4 +1,4 @@
-"""The network and the loss of the ``kde`` rule's encoder: contrast between classes."""
+"""The network and the contrastive loss of the ``kde`` rule's encoder."""
 
 import torch
 from torch import Tensor, nn
@@ -61,26 +61,30 @@ def build(channels: int, width: int, seed: int) -> nn.Sequential:
 
 
 def gsc_loss(z: Tensor, target: Tensor, temperature: float = 0.2, q: float = 0.7) -> Tensor:
-    """Return the generalised supervised contrastive loss (SelecMix, Hwang et al. 2022).
+    """Return the generalised supervised contrastive loss.
 
     With ``p[i, j]`` the softmax over k != i of ``z_i . z_k / temperature``, an image's loss is the
     mean over the others of its class of ``-q * stopgrad(p^q) * log p``. Its gradient is that of
-    ``-p^q``: pairs that are alike already pull more, so clusters form along the bias. The value
-    itself is no measure of progress: while p is small, ``-p^q log p`` rises as p does.
+    ``-p^q``: pairs that are already similar pull more strongly, so clusters form along the bias.
+    The value itself does not measure progress: while p is small, ``-p^q log p`` grows with p.
 
     Parameters
     ----------
     z : Tensor
-        float [N, D], of any length; they are normalised here.
+        float [N, D], of any length; normalised here.
     target : Tensor
         int64 [N].
     temperature, q : float
-        Of the softmax, and the exponent.
+        The temperature of the softmax, and the exponent.
 
     Returns
     -------
     Tensor
-        A scalar: the mean over the images whose class has another; zero where there is none.
+        A scalar: the mean over the images whose class has another; zero if there are none.
+
+    References
+    ----------
+    SelecMix (Hwang et al. 2022); `docs/methods.md`, "KDE".
     """
     z = F.normalize(z, dim=1)
     itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
@@ -88,6 +92,6 @@ def gsc_loss(z: Tensor, target: Tensor, temperature: float = 0.2, q: float = 0.7
     log_p = logits.log_softmax(1).masked_fill(itself, 0)
     positive = (target[:, None] == target) & ~itself
     terms = q * (q * log_p.detach()).exp() * log_p
-    several = positive.sum(1)
-    own = -(terms * positive).sum(1) / several.clamp(min=1)
-    return own.sum() / (several > 0).sum().clamp(min=1)
+    partners = positive.sum(1)
+    losses = -(terms * positive).sum(1) / partners.clamp(min=1)
+    return losses.sum() / (partners > 0).sum().clamp(min=1)

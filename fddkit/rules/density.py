@@ -1,4 +1,4 @@
-"""Weights that make up for density: rare kinds of images count more, without group labels."""
+"""Weights that compensate for density: rare kinds of images count more, without group labels."""
 
 import math
 
@@ -13,7 +13,7 @@ _HELD = 2**22  # distances at a time: 16 MiB of float32, whatever N is
 
 
 def density(features: Tensor, sigma2: float = 0.1, chunk: int | None = None) -> Tensor:
-    """Return the Gaussian kernel density estimate at each of the features (KDE paper).
+    """Return the Gaussian kernel density estimate at each feature vector.
 
     ``f(x) = mean_i K(|x - x_i|)`` with ``K(u) = exp(-u^2 / (2 sigma2)) / (sigma sqrt(2 pi))``;
     the mean includes the point itself.
@@ -25,7 +25,7 @@ def density(features: Tensor, sigma2: float = 0.1, chunk: int | None = None) -> 
     sigma2 : float
         Variance of the kernel.
     chunk : int, optional
-        Rows of the N x N distances that are held at a time; by default so many that memory stays
+        Rows of the N x N distances to hold at a time; by default chosen so that memory stays
         bounded for any N.
 
     Returns
@@ -36,10 +36,22 @@ def density(features: Tensor, sigma2: float = 0.1, chunk: int | None = None) -> 
     Raises
     ------
     FddkitError
-        If ``sigma2`` or ``chunk`` is not positive, or the features are no table.
+        If ``sigma2`` or ``chunk`` is not positive, or the features are not a table.
+
+    References
+    ----------
+    `docs/methods.md`, "KDE".
+
+    Examples
+    --------
+    >>> f = density(torch.tensor([[0.0], [0.0], [3.0]]))  # two alike, and one by itself
+    >>> f / f[2]
+    tensor([2., 2., 1.], dtype=torch.float64)
     """
     if features.ndim != 2:
-        raise FddkitError(f"features {list(features.shape)} are no table; give one row an image")
+        raise FddkitError(
+            f"features {list(features.shape)} are not a table; give one row per image"
+        )
     _positive("sigma2", sigma2)
     chunk = max(1, _HELD // max(1, len(features))) if chunk is None else chunk
     if chunk < 1:
@@ -49,16 +61,16 @@ def density(features: Tensor, sigma2: float = 0.1, chunk: int | None = None) -> 
     table = features.T.contiguous()
     kernel = features.new_empty(min(chunk, len(features)), len(features))
     parts = []
-    for part, own in zip(features.split(chunk), squares.split(chunk), strict=True):
+    for part, square in zip(features.split(chunk), squares.split(chunk), strict=True):
         # |a - b|^2 = |a|^2 + |b|^2 - 2 a.b, in one buffer: torch.cdist copies its arguments
         held = torch.addmm(squares[None], part, table, alpha=-2, out=kernel[: len(part)])
-        held.add_(own[:, None]).clamp_(min=0).div_(-2 * sigma2).exp_()
+        held.add_(square[:, None]).clamp_(min=0).div_(-2 * sigma2).exp_()
         parts.append(held.sum(1).double())
     return torch.cat(parts) / (len(features) * math.sqrt(2 * math.pi * sigma2))
 
 
 def log_weigh(f: Tensor, form: str = "softmax", temperature: float = 0.1) -> Tensor:
-    """Return the logarithms of the weights of points from the density at each.
+    """Return the log weights of points, given the density at each.
 
     Parameters
     ----------
@@ -67,7 +79,7 @@ def log_weigh(f: Tensor, form: str = "softmax", temperature: float = 0.1) -> Ten
     form : {"softmax", "rescaled", "inverse"}
         ``softmax`` is the paper's literal ``softmax((1 / f) / temperature)``. It saturates: where
         1 / f differs by many temperatures, one image takes all the weight. ``rescaled`` first
-        divides 1 / f by its mean, so that the temperature is in units of a typical image;
+        divides 1 / f by its mean, so that the temperature is relative to a typical image;
         ``inverse`` makes the weights proportional to 1 / f.
     temperature : float
         Of the softmax.
@@ -75,13 +87,18 @@ def log_weigh(f: Tensor, form: str = "softmax", temperature: float = 0.1) -> Ten
     Returns
     -------
     Tensor
-        float64 [N]; the weights sum to one. A softmax that saturates leaves many of them below the
-        smallest number, but not their logarithms.
+        float64 [N]; the weights sum to one. If a softmax saturates, many weights underflow, but
+        their logarithms do not.
 
     Raises
     ------
     FddkitError
         For an unknown form, or a density or temperature that is not positive.
+
+    Examples
+    --------
+    >>> log_weigh(torch.tensor([0.5, 0.5, 0.25]), "inverse").exp()
+    tensor([0.2500, 0.2500, 0.5000])
     """
     _positive("temperature", temperature)
     rare = 1 / f
@@ -93,7 +110,7 @@ def log_weigh(f: Tensor, form: str = "softmax", temperature: float = 0.1) -> Ten
         rare = rare / rare.mean()
     elif form != "softmax":
         raise unknown("form of the density's weights", form, FORMS)
-    # less the largest: 1 / f may be near overflow
+    # subtract the largest first: 1 / f may be near overflow
     return torch.log_softmax((rare - rare.max()) / temperature, 0)
 
 
@@ -105,7 +122,7 @@ def kde_log_weights(
     sigma2: float = 0.1,
     temperature: float = 0.1,
 ) -> Tensor:
-    """Return the logarithm of the weight of each image in the ``kde`` rule.
+    """Return the log weight of each image in the ``kde`` rule.
 
     Parameters
     ----------
@@ -114,7 +131,7 @@ def kde_log_weights(
     target : Tensor
         int64 [N].
     over : {"dataset", "class"}
-        What the density is that of; the paper does not say.
+        The set whose density is estimated; the paper does not say.
     form, temperature
         See `log_weigh`.
     sigma2 : float
@@ -123,14 +140,14 @@ def kde_log_weights(
     Returns
     -------
     Tensor
-        float64 [N] on the CPU. The weights sum to one over each class, for only ratios within a
+        float64 [N] on the CPU. The weights sum to one over each class, since only ratios within a
         class matter: the rule divides by the sum over the class's images in the batch. Logarithms
-        keep these ratios in a batch that misses every image that holds any weight to speak of.
+        preserve these ratios even in a batch without any image of appreciable weight.
 
     Raises
     ------
     FddkitError
-        For an unknown word, a number that is not positive, labels of other length, or features
+        For an unknown word, a number that is not positive, labels of the wrong length, or features
         that are not finite.
     """
     if over not in OVER:
@@ -141,16 +158,16 @@ def kde_log_weights(
         raise FddkitError("the encoder's features are not finite; train it with a smaller lr")
     target = target.cpu()
     classes = [torch.where(target == y)[0] for y in target.unique().tolist()]
-    found = torch.zeros(len(target), dtype=torch.float64)
+    weights = torch.zeros(len(target), dtype=torch.float64)
     whole = density(features, sigma2).cpu() if over == "dataset" else None
     for rows in classes:
         f = density(features[rows], sigma2).cpu() if whole is None else whole[rows]
-        # a softmax over the class is that over the set, but for a factor that cancels out
-        found[rows] = log_weigh(f, form, temperature).log_softmax(0)
-    return found
+        # the softmax over the class equals that over the set, up to a factor that cancels
+        weights[rows] = log_weigh(f, form, temperature).log_softmax(0)
+    return weights
 
 
 def _positive(name: str, value: float) -> None:
-    """Refuse a number that is not positive."""
+    """Raise an error for a number that is not positive."""
     if not 0 < value < math.inf:
         raise FddkitError(f"{name}={value!r} is not a positive number; give one")

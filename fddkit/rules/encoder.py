@@ -1,4 +1,4 @@
-"""The contrastive encoder in whose space the ``kde`` rule estimates density."""
+"""The contrastive encoder in whose feature space the ``kde`` rule estimates density."""
 
 import math
 import os
@@ -22,7 +22,7 @@ from ..training.networks import chunk_size
 from .contrastive import build, gsc_loss
 from .encoder_settings import EncoderSettings
 
-_ADVICE = "remove it, and it is trained anew"
+_ADVICE = "remove it and it will be trained again"
 ENCODER = Kind(
     "encoder",
     "the features of an encoder",
@@ -62,35 +62,35 @@ def encode(
     progress: bool = True,
     checkpoint_seconds: float = 30.0,
 ) -> tuple[Tensor, dict[str, str]]:
-    """Train an encoder, or find it trained, and return the features of the whole set.
+    """Return the features of the whole set, training the encoder first unless it is cached.
 
-    While it trains, a checkpoint lies beside the file; an interrupted training goes on from it,
-    in the middle of an epoch too, and ends with the same bits on the same machine. The finished
-    file also holds ``losses``, float64 [epochs], the mean loss of each.
+    During training a checkpoint is kept next to the file; an interrupted training resumes from it,
+    even in the middle of an epoch, with bit-identical results on the same machine. The finished
+    file also holds ``losses``, float64 [epochs], the mean loss of each epoch.
 
     Parameters
     ----------
     train : GroupedDataset
-        The real set, of images of at least 8 x 8 pixels; its groups are not looked at.
+        The real set, with images of at least 8 x 8 pixels; its groups are ignored.
     settings : EncoderSettings
         How to train.
     seed : int
-        Of weights and order.
+        For the weights and the order of the images.
     cache : path-like, optional
-        Folder of the features, see `fddkit.core.cache`.
+        Folder for the features, see `fddkit.core.cache`.
     device : torch.device or str, optional
-        Where to compute; by default a GPU where there is one.
+        Where to compute; by default a GPU if there is one.
     progress : bool
-        Show a bar.
+        Show a progress bar.
     checkpoint_seconds : float
-        Seconds between two checkpoints.
+        Seconds between checkpoints.
 
     Returns
     -------
     features : Tensor
         float32 [N, 128] on the CPU, rows of length one.
     seals : dict of str to str
-        Name and sha256 of the file.
+        Name and sha256 of the cached file.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def encode(
     device = choose_device(device)
     given = {
         "fingerprint": train.fingerprint(),
-        # what the network sees, and the fingerprint of the images does not say
+        # affects what the network sees, but not the fingerprint of the images
         "normalise": [list(train.mean), list(train.std), train.whitening is not None],
         "settings": asdict(settings),
         "seed": seed,
@@ -125,9 +125,9 @@ def encode(
 class _Training:
     """One training, step by step.
 
-    Between two steps ``net``'s weights, the optimiser, ``buffers`` and ``losses`` agree. The
-    buffers are a copy, for a forward pass changes those of the network, and an interrupt falls
-    into one more often than not.
+    Between steps, ``net``'s weights, the optimiser, ``buffers`` and ``losses`` are consistent. The
+    buffers are a copy, because a forward pass changes those of the network, and interrupts mostly
+    happen during one.
     """
 
     def __init__(
@@ -146,11 +146,11 @@ class _Training:
             self.optimiser = torch.optim.Adam(weights, lr, weight_decay=decay)
         else:
             self.optimiser = torch.optim.SGD(weights, lr, settings.momentum, weight_decay=decay)
-        # a last image alone has nothing to be compared with, and no variance to normalise by
+        # a single last image has nothing to be compared with, and no variance to normalise by
         self.per_epoch = len(train) // settings.batch + (len(train) % settings.batch > 1)
         self.total = self.per_epoch * settings.epochs
-        self.losses: list[float] = []  # of each step
-        self.order = (-1, torch.empty(0))  # the epoch, and its permutation
+        self.losses: list[float] = []  # one per step
+        self.order = (-1, torch.empty(0))  # the epoch and its permutation
         self.updating = False
         self.keep_buffers()
 
@@ -182,9 +182,9 @@ class _Training:
         self.updating = False
 
     def finish(self, part: Path, progress: bool, seconds: float) -> dict[str, Tensor]:
-        """Take the steps that are left and return the features and the losses."""
+        """Take the remaining steps and return the features and the losses."""
         resumed(part, BEGUN, self.identity, self.take)
-        self.checkpoint(part)  # a folder that takes no files is told now
+        self.checkpoint(part)  # fails now if the folder cannot be written to
         title, saved = "encoder of the kde rule", time.monotonic()
         self.net.train()
         with tqdm(
@@ -200,7 +200,9 @@ class _Training:
                         saved = time.monotonic()
                 features = self.features()
             except KeyboardInterrupt:
-                if not self.updating:  # else some weights are a step ahead: the last one stays
+                if (
+                    not self.updating
+                ):  # else some weights are a step ahead: keep the last checkpoint
                     self.checkpoint(part)
                 raise
         losses = torch.tensor(self.losses, dtype=torch.float64).view(-1, self.per_epoch)
@@ -212,21 +214,21 @@ class _Training:
         self.net.eval()
         device = self.data.images.device
         parts = torch.arange(len(self.data)).split(chunk_size(self.net, self.data.shape))
-        found = [self.net(self.data.normalise(rows.to(device))) for rows in parts]
-        return F.normalize(torch.cat(found), dim=1).cpu()
+        features = [self.net(self.data.normalise(rows.to(device))) for rows in parts]
+        return F.normalize(torch.cat(features), dim=1).cpu()
 
     def checkpoint(self, part: Path) -> None:
-        """Write what cannot be derived from the seed, flat by name."""
+        """Write everything that cannot be derived from the seed, as a flat dictionary."""
         tensors = {f"net.{name}": x for name, x in self.net.named_parameters()}
         tensors |= {f"net.{name}": x for name, x in self.buffers.items()}
-        for i, own in self.optimiser.state_dict()["state"].items():
-            # an entry without a value (SGD without momentum has one) is made again
-            tensors |= {f"optimiser.{i}.{k}": x for k, x in own.items() if x is not None}
+        for i, state in self.optimiser.state_dict()["state"].items():
+            # an entry without a value (SGD without momentum has one) will be recreated
+            tensors |= {f"optimiser.{i}.{k}": x for k, x in state.items() if x is not None}
         tensors["losses"] = torch.tensor(self.losses, dtype=torch.float64)
         write_tensors(part, BEGUN, tensors, {"identity": self.identity})
 
     def take(self, tensors: dict[str, Tensor]) -> None:
-        """Take up a checkpoint; ValueError where it is none of this training."""
+        """Restore a checkpoint; ValueError if it does not belong to this training."""
         losses = tensors["losses"].tolist()
         if {name: x.shape for name, x in tensors.items()} != self._shapes(len(losses)):
             raise ValueError(f"its tensors are not those of this encoder after {len(losses)} steps")
@@ -234,7 +236,7 @@ class _Training:
         for key in (name for name in tensors if name.startswith("optimiser.")):
             _, i, name = key.split(".")
             state.setdefault(int(i), {})[name] = tensors[key]
-        if any(own.get("step", len(losses)) != len(losses) for own in state.values()):
+        if any(entry.get("step", len(losses)) != len(losses) for entry in state.values()):
             raise ValueError(f"its optimiser has not taken {len(losses)} steps")
         weights = {k.removeprefix("net."): x for k, x in tensors.items() if k.startswith("net.")}
         self.net.load_state_dict(weights)

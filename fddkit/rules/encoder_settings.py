@@ -1,4 +1,4 @@
-"""How the encoder of the ``kde`` rule is trained: every setting, and what it may be."""
+"""Settings for training the encoder of the ``kde`` rule, and their checks."""
 
 import math
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ class EncoderSettings:
     Attributes
     ----------
     epochs, batch : int
-        Of the training.
+        Number of epochs and batch size.
     optimiser : {"adam", "sgd"}
-        What takes the steps.
+        The optimiser.
     lr, decay, momentum : float
-        Step size, weight decay, and SGD's momentum (Adam has none of that kind).
+        Step size, weight decay, and SGD's momentum (Adam does not use it).
     temperature, q : float
         Of the loss, see `gsc_loss`.
     width : int
-        Channels of the first of the four stages; ResNet18's own is 64.
+        Channels of the first of the four stages; ResNet18 itself has 64.
     """
 
     epochs: int
@@ -49,7 +49,7 @@ class EncoderSettings:
             if not 0 < getattr(self, name) < math.inf:
                 raise FddkitError(f"the encoder's {name}={getattr(self, name)!r} is not positive")
         if not 0 < self.q <= 1:
-            raise FddkitError(f"the encoder's q={self.q!r} is outside (0, 1]; SelecMix has 0.7")
+            raise FddkitError(f"the encoder's q={self.q!r} is outside (0, 1]; SelecMix uses 0.7")
         if not 0 <= self.momentum < 1:
             raise FddkitError(f"the encoder's momentum={self.momentum!r} is outside [0, 1)")
         if not 0 <= self.decay < math.inf:

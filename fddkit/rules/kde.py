@@ -1,4 +1,4 @@
-"""What the ``kde`` rule knows of single images: how rare each is, before the first step."""
+"""Preparation of the ``kde`` rule: how rare each image is, computed before the first step."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from .density import kde_log_weights
 def prepare(
     train: GroupedDataset, settings: Any, seed: int, **shared: Any
 ) -> tuple[Tensor, dict[str, str]]:
-    """Return the weights of the images under the density of an encoder's features (KDE paper).
+    """Return the weights of the images from the density of an encoder's features (KDE paper).
 
     Parameters
     ----------
     train : GroupedDataset
         The real set.
     settings : Settings
-        Of the run: ``encoder`` and all that begins with ``kde_``.
+        Of the run; ``encoder`` and everything that begins with ``kde_`` is used.
     seed : int
-        Of the encoder.
+        For the encoder.
     **shared
         ``cache``, ``device`` and ``progress`` of `fddkit.rules.encoder.encode`.
 
@@ -30,7 +30,11 @@ def prepare(
     log_weights : Tensor
         float64 [len(train)], see `fddkit.rules.density.kde_log_weights`.
     sources : dict of str to str
-        Name and sha256 of the encoder's file.
+        Name and sha256 of the encoder's cached file.
+
+    References
+    ----------
+    `docs/methods.md`, "KDE".
     """
     chosen = encoder.PRESETS[settings.encoder]
     features, seals = encoder.encode(train, chosen, seed, **shared)

@@ -1,4 +1,4 @@
-"""The barycentre of groups under a distance of one's own, by L-BFGS as in COBRA."""
+"""The barycentre of groups under a user-defined distance, by L-BFGS as in COBRA."""
 
 from collections.abc import Callable
 
@@ -17,10 +17,10 @@ def barycentre(
     *,
     tolerance: float = 1e-9,
 ) -> Tensor:
-    """Return the barycentre under any convex distance, by L-BFGS from the mean as COBRA does.
+    """Return the barycentre under any convex distance, by L-BFGS from the mean as in COBRA.
 
-    Where the best centre is a kink of the cost, as a group can be for a norm that is not squared,
-    it gets near it only; those of `fddkit.rules.barycentres` do not have that weakness.
+    If the best centre is a kink of the cost, as a group can be for a norm that is not squared, the
+    result is only close to it; the solvers in `fddkit.rules.barycentres` do not have this weakness.
 
     Parameters
     ----------
@@ -41,11 +41,22 @@ def barycentre(
     ------
     FddkitError
         If the cost or its derivative is not finite.
+
+    References
+    ----------
+    COBRA (Moslemi et al. 2026), Eq. 7-9.
+
+    Examples
+    --------
+    >>> points = torch.tensor([[[0.0, 0.0], [4.0, 2.0]]])  # one class, two groups
+    >>> present = torch.ones(1, 2, dtype=torch.bool)
+    >>> barycentre(points, present, lambda p, centre: (p - centre).square().sum(-1))
+    tensor([[2., 1.]])
     """
     if not present.any():
         return torch.zeros_like(points[:, 0])
     origin = mean(points, present).double()
-    # absent cells are lent a group, so that the distance is never asked about a group that is none
+    # absent cells borrow a group, so that the distance is never evaluated at an absent one
     filled = points.double()
     some = present.any(1).byte().argmax()
     lender = torch.where(present.any(1), torch.arange(len(points), device=points.device), some)
@@ -55,14 +66,16 @@ def barycentre(
     spread = ((filled - origin[:, None]) * present[..., None]).square().sum((1, 2))
     spread = (spread / present.sum(1).clamp(min=1)).sqrt()[:, None]
     centre = origin.clone()
-    for row in present.any(1).nonzero().flatten().tolist():  # a kink in one must not stop the rest
+    for row in (
+        present.any(1).nonzero().flatten().tolist()
+    ):  # a kink in one class must not stop the others
         centre[row] = _solve(filled, present, distance, tolerance, origin, spread[row], row)
     return centre.where(present.any(1)[:, None], 0).to(points.dtype)
 
 
 @torch.enable_grad()
 def _solve(points, present, distance, tolerance, origin, spread, row) -> Tensor:
-    """Return the barycentre [features] of one class, found in units of its spread and its cost."""
+    """Return the barycentre [features] of one class, solved in units of its spread and cost."""
     shift = torch.zeros_like(origin[row], requires_grad=True)
     solver = torch.optim.LBFGS(
         [shift],
@@ -87,7 +100,7 @@ def _solve(points, present, distance, tolerance, origin, spread, row) -> Tensor:
         if not (loss.isfinite() and shift.grad.isfinite().all()):
             raise FddkitError(
                 "the distance or its derivative is not finite on the way to the barycentre; "
-                "it must be differentiable, also where the centre meets a group"
+                "it must be differentiable, even where the centre meets a group"
             )
         return loss
 

@@ -1,4 +1,4 @@
-"""The fairness rules by name: a built-in one is an entry here."""
+"""The built-in fairness rules, by name."""
 
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,7 @@ from .barycentres import CENTRES
 from .kde import prepare
 from .targets import Rule, Targets, aim_at
 
-#: For registered rules that name none: told apart from those of the built-in ones.
+#: For registered rules without their own; different from those of the built-in rules.
 _SPARE_COLOURS = ("#882255", "#AA4499", "#661100", "#6699CC", "#BBBB00", "#4477AA")
 _SPARE_MARKS = ("H", "d", "h", "8")
 
@@ -23,20 +23,20 @@ _SPARE_MARKS = ("H", "d", "h", "8")
 
 
 def _vanilla(batch: Batch) -> Tensor:
-    # every group weighs as often as it occurs: the optimum is sum_a share[a] * Phi[a]
-    # (FairDD, Eq. 4-6), which is how the majority takes over
+    # every group is weighted by its frequency: the optimum is sum_a share[a] * Phi[a]
+    # (FairDD, Eq. 4-6), which is how the majority dominates
     return _spread(batch.frequency, batch)
 
 
 def _cobra(batch: Batch) -> Tensor:
-    # the plain mean of the groups present (COBRA, Eq. 7-9): what minimises the sum of squared
+    # the plain mean of the groups present (COBRA, Eq. 7-9): it minimises the sum of squared
     # distances to them, in any Q-norm
     present = (batch.counts > 0).double()
     return _spread(present / present.sum(1, keepdim=True).clamp(min=1), batch)
 
 
 def _kde(batch: Batch) -> Tensor:
-    # as vanilla, but an image where images are rare weighs more; the frequency makes up for
+    # like vanilla, but images in sparse regions weigh more; the frequency compensates for
     # sampling by group
     log = batch.log_weights + _spread(batch.frequency, batch).log()
     most = torch.full((len(batch.counts),), -torch.inf, dtype=log.dtype)
@@ -47,7 +47,7 @@ def _kde(batch: Batch) -> Tensor:
 
 
 def _spread(shares: Tensor, batch: Batch) -> Tensor:
-    """Return the weight of each image where each cell's share is spread over its images."""
+    """Return the weight of each image if each cell's share is spread over its images."""
     return (shares / batch.counts.clamp(min=1)).flatten()[batch.cell]
 
 
@@ -56,13 +56,13 @@ def _spread(shares: Tensor, batch: Batch) -> Tensor:
 
 def _fairdd(means: Tensor, batch: Batch) -> Targets:
     # the sum over groups is not divided by their number, as in the official code: under squared
-    # error the gradient is that of cobra times the number of groups present
+    # error the gradient is cobra's times the number of groups present
     return Targets(means, (batch.counts > 0).to(means))
 
 
 def _inverse(means: Tensor, batch: Batch, total_one: bool) -> Targets:
-    # 1 / frequency, brought to a mean of one over the groups present (or a sum of one): the
-    # paper does not give a scale, and this keeps that of fairdd
+    # 1 / frequency, scaled to a mean of one over the groups present (or a sum of one): the
+    # paper does not give a scale, and this one matches fairdd
     inverse = torch.where(batch.counts > 0, 1 / batch.frequency.clamp(min=1e-12), 0)
     weights = inverse / inverse.sum(1, keepdim=True).clamp(min=1e-12)
     if not total_one:
@@ -75,7 +75,7 @@ def _is_rule(entry: object) -> bool:
 
 
 def _adopt(name: str, rule: Rule) -> Rule:
-    """Check a rule that is registered, and give it a colour and a mark of its own."""
+    """Check a rule that is being registered, and give it a colour and a mark."""
     if (rule.weigh is None) == (rule.aim is None):
         raise FddkitError(f"the rule {name!r} has both weigh and aim, or neither; give one of them")
     number = len([other for other in RULES.own if other != name])
@@ -157,21 +157,26 @@ _BUILT_IN = {
         mark="p",
     ),
 }
-#: Name -> the rule, in the order in which tables list them.
+#: Name -> rule, in the order in which tables list them.
 RULES: Table[Rule] = Table("fairness rule", _is_rule, _BUILT_IN, _adopt)
 
 
 def drawn(*also: str) -> list[str]:
-    """Return the rules that figures of targets show unasked, and others.
+    """Return the rules that figures of targets show by default, and others.
 
     Parameters
     ----------
     *also : str
-        Names of others that are to be shown.
+        Names of further rules to show.
 
     Returns
     -------
     list of str
         In the order of `RULES`.
+
+    Examples
+    --------
+    >>> "cobra-l1" in drawn(), "cobra-l1" in drawn("cobra-l1")
+    (False, True)
     """
     return [name for name, rule in RULES.items() if rule.drawn or name in also]

@@ -1,7 +1,7 @@
 """What the papers prove, checked on data in code that reads like the statement.
 
-Every function takes the groups' statistics in the signal of any distiller (`Signal.groups`) and
-returns a `Check`: the arrays that were compared, and whether the statement held.
+Checks take the groups' statistics in the signal of any distiller (`Signal.groups`) and return a
+`Check`: the arrays that were compared, and whether the statement held.
 """
 
 from .bounds import counterexample, upper_bound

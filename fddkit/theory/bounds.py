@@ -1,4 +1,4 @@
-"""FairDD's Theorem 4.2: its loss bounds that of vanilla from above, and for which distances."""
+"""FairDD's Theorem 4.2, that its loss bounds vanilla's from above, for several distances."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,8 @@ from .check import Check
 from .optima import DISTANCES
 from .signal import GroupStatistics
 
-#: Two more distances: the axis that a vector lies on, its sign left out. Sets of equal distance
-#: are not convex, and that is what breaks the bound.
+#: One more distance: that between the axes along which vectors lie, regardless of sign. Its
+#: sublevel sets are not convex, and that is what breaks the bound.
 OTHERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "axis": lambda u, s: 1 - torch.cosine_similarity(u, s, dim=-1, eps=1e-300).abs(),
 }
@@ -29,10 +29,10 @@ def upper_bound(
     """Check ``D(sum_a pi_a Phi_a, S) <= sum_a D(Phi_a, S)`` (FairDD, Theorem 4.2).
 
     By Jensen's inequality ``D(sum pi_a Phi_a, S) <= sum pi_a D(Phi_a, S)`` for a D that is convex
-    in its first argument, and leaving out the weights only adds where D is never negative. Less is
-    enough: where the sets ``{u : D(u, S) <= d}`` are convex, ``D`` of a mixture is at most the
-    largest D of its parts. The cosine distance breaks Jensen's step, and its sets are convex only
-    up to 90 degrees; yet it keeps the bound (notebook 04 has the proof).
+    in its first argument, and omitting the weights only increases the sum if D is never negative.
+    Less is enough: if the sets ``{u : D(u, S) <= d}`` are convex, the ``D`` of a mixture is at most
+    the largest D of its parts. The cosine distance violates Jensen's step, and its sets are convex
+    only up to 90 degrees; yet it satisfies the bound (notebook 04 has the proof).
 
     Parameters
     ----------
@@ -43,9 +43,10 @@ def upper_bound(
     weighted : bool
         Check Jensen's step instead, with the shares on the right-hand side.
     draws : int
-        Random S, half of them near the groups and half anywhere, and as many random shares.
+        Number of random S, half of them near the groups and half anywhere, each with random shares
+        (the first with those of ``stats``).
     seed : int
-        Of them.
+        Seed of the draws.
     tolerance : float
         Relative to the right-hand side.
 
@@ -53,6 +54,21 @@ def upper_bound(
     -------
     Check
         ``values``: ``vanilla`` and ``fairdd``, the two sides [draws, classes].
+
+    References
+    ----------
+    FairDD, Theorem 4.2; ``docs/methods.md``, "Rules".
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> stats = fdd.theory.counterexample("cosine")
+    >>> fdd.theory.upper_bound(stats, "cosine").holds
+    True
+    >>> fdd.theory.upper_bound(stats, "cosine", weighted=True).holds  # Jensen's step
+    False
+    >>> fdd.theory.upper_bound(fdd.theory.counterexample("axis"), "axis").holds
+    False
     """
     known = {**DISTANCES, **OTHERS}
     if distance not in known:
@@ -88,16 +104,16 @@ def upper_bound(
 
 
 def counterexample(distance: str = "cosine") -> GroupStatistics:
-    """Return two groups on which a distance that is not convex breaks a step of the proof.
+    """Return two groups for which a distance that is not convex violates a step of the proof.
 
-    Under ``cosine`` a small group with a large gradient turns the mean away: Jensen's step fails
-    by far (`upper_bound` with ``weighted=True``). Under ``axis`` the two groups lie on nearly the
+    Under ``cosine``, a small group with a large gradient turns the mean away: Jensen's step fails
+    by far (`upper_bound` with ``weighted=True``). Under ``axis``, the two groups lie on nearly the
     same axis and cancel each other, and the bound itself fails.
 
     Parameters
     ----------
     distance : {"cosine", "axis"}
-        Which.
+        The distance.
 
     Returns
     -------

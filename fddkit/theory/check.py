@@ -8,17 +8,17 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """Whether a statement held where it was looked at.
+    """Whether a statement held on the data it was checked on.
 
     Attributes
     ----------
     statement : str
-        What is claimed, in one sentence, with its source.
+        The claim in one sentence, with its source.
     gap : float
-        By how much it was missed in the worst place; for an inequality, how far the larger side
-        fell short (negative or zero: it did not). Relative to the size of what is compared.
+        The largest violation; for an inequality, by how much the larger side fell short (negative
+        or zero: it did not). Relative to the size of what is compared.
     tolerance : float
-        What rounding and the end of an optimisation may leave.
+        The violation that rounding and an unfinished optimisation may cause.
     values : mapping of str to Tensor
         The arrays that were compared.
     """
@@ -30,7 +30,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the gap is within the tolerance; a gap that is no number is not."""
+        """Whether the gap is within the tolerance; a gap of NaN is not."""
         return self.gap <= self.tolerance
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""How far the groups lie from what a class is drawn to: COBRA's Eq. 4-6 and Theorem 4.1."""
+"""How far the groups lie from the target of their class: COBRA's Eq. 4-6 and Theorem 4.1."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -16,15 +16,15 @@ from .signal import GroupStatistics
 if TYPE_CHECKING:
     import pandas as pd
 
-_RULES = ("vanilla", "cobra", "minimax")  # those that the theorem and its repair speak of
+_RULES = ("vanilla", "cobra", "minimax")  # those that the theorem and its repair are about
 
 
 def residual_bound(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
-    """Check COBRA's Eq. 4-6: what vanilla distillation leaves of a group.
+    """Check COBRA's Eq. 4-6: the residual of a group under vanilla distillation.
 
     With ``m = sum_b pi_b Phi_b`` the residual is ``Delta_a = sum_{b != a} pi_b (Phi_a - Phi_b)``,
-    so ``|Delta_a| <= sum_{b != a} pi_b |Phi_a - Phi_b|``: the share of the others times their
-    separation. Either factor at zero takes the bias away.
+    so ``|Delta_a| <= sum_{b != a} pi_b |Phi_a - Phi_b|``: the shares of the others times their
+    separation. If either factor is zero, there is no bias.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def residual_bound(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
     -------
     Check
         ``values``: ``residual`` and ``bound``, [classes, groups], NaN where absent; ``identity``,
-        the norm of what the identity above leaves.
+        the largest norm of the difference between the two sides of the identity.
     """
     points, shares, present = stats.points, stats.shares, stats.present
     delta = points - weighted_mean(stats)[:, None]
@@ -64,9 +64,10 @@ def residual_bound(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
 def condition(stats: GroupStatistics, q: Tensor | None = None) -> Tensor:
     """Return whether COBRA's condition (9) holds, class by class.
 
-    With the shift ``s = m_vanilla - m_cobra`` and the group ``a`` that is worst off under COBRA it
-    asks for ``<Delta_a, s>_Q <= 0``: that group must not lie on the side that vanilla leans to.
-    With two groups it always holds: both are as badly off, and vanilla leans away from the smaller.
+    With the shift ``s = m_vanilla - m_cobra`` and the group ``a`` that is worst off under COBRA, it
+    requires ``<Delta_a, s>_Q <= 0``: that group must not lie on the side towards which vanilla is
+    shifted. With two groups it always holds: both are equally badly off, and vanilla is shifted
+    away from the smaller one.
 
     Parameters
     ----------
@@ -79,13 +80,35 @@ def condition(stats: GroupStatistics, q: Tensor | None = None) -> Tensor:
     -------
     Tensor
         bool [classes]; False for a class with fewer than two groups.
+
+    References
+    ----------
+    COBRA, Eq. 9 and Theorem 4.1.
+
+    Examples
+    --------
+    Three groups on a line, in two classes. The group that is worst off under COBRA, the one at 9,
+    is the smallest in class 0 and the largest in class 1:
+
+    >>> import torch
+    >>> import fddkit as fdd
+    >>> points = torch.tensor([[0.0], [1.0], [9.0]], dtype=torch.float64).repeat(2, 1, 1)
+    >>> shares = torch.tensor([[0.8, 0.1, 0.1], [0.35, 0.25, 0.4]], dtype=torch.float64)
+    >>> stats = fdd.theory.GroupStatistics(points, shares)
+    >>> fdd.theory.condition(stats)
+    tensor([ True, False])
+    >>> found = fdd.theory.worst_case(stats).values
+    >>> found["cobra"]  # at most vanilla's where the condition holds
+    tensor([5.6667, 5.6667], dtype=torch.float64)
+    >>> found["vanilla"]
+    tensor([8.0000, 5.1500], dtype=torch.float64)
     """
     plain = mean(stats.points, stats.present)
     shift = weighted_mean(stats) - plain
     delta = stats.points - plain[:, None]
     turned = delta if q is None else delta @ q
     length = (turned * delta).sum(-1).masked_fill(~stats.present, -torch.inf)
-    # of several that are equally badly off, as two groups always are, any will do for the proof
+    # of several equally bad groups (two groups always are), any one suffices for the proof
     longest = length >= length.amax(1, keepdim=True) * (1 - 1e-9)
     inner = (turned * shift[:, None]).sum(-1)
     return ((inner <= 0) & longest & stats.present).any(1) & (stats.present.sum(1) > 1)
@@ -95,8 +118,8 @@ def worst_case(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
     """Check COBRA's Theorem 4.1: where condition (9) holds, COBRA's worst residual is not larger.
 
     For the group ``a`` that is worst off under COBRA,
-    ``|Delta_a - s|^2 = |Delta_a|^2 - 2 <Delta_a, s> + |s|^2``, and under (9) nothing of that is
-    smaller than ``|Delta_a|^2``. Where the condition fails, nothing is promised.
+    ``|Delta_a - s|^2 = |Delta_a|^2 - 2 <Delta_a, s> + |s|^2``, which under (9) is at least
+    ``|Delta_a|^2``. Where the condition fails, nothing is claimed.
 
     Parameters
     ----------
@@ -126,9 +149,9 @@ def worst_case(stats: GroupStatistics, tolerance: float = 1e-9) -> Check:
 
 
 def minimax_never_grows(stats: GroupStatistics, tolerance: float = 1e-6) -> Check:
-    """Check that minimax leaves no larger worst residual than any other rule, without a condition.
+    """Check that no rule has a smaller worst residual than minimax, without any condition.
 
-    It is the point whose worst residual is least among all points, so also among these.
+    Its target is the point with the smallest worst residual of all points, so also of these.
 
     Parameters
     ----------
@@ -143,7 +166,7 @@ def minimax_never_grows(stats: GroupStatistics, tolerance: float = 1e-6) -> Chec
         ``values``: the worst residuals of the rules [classes].
     """
     found = {rule: worst(stats, centre) for rule, centre in aims(stats, RULES).items()}
-    least = torch.stack([one for rule, one in found.items() if rule != "minimax"]).amin(0)
+    least = torch.stack([each for rule, each in found.items() if rule != "minimax"]).amin(0)
     excess = (found["minimax"] - least) / least.clamp(min=1e-300)
     some = excess.isfinite()
     gap = excess[some].max().item() if some.any() else 0.0
@@ -151,19 +174,19 @@ def minimax_never_grows(stats: GroupStatistics, tolerance: float = 1e-6) -> Chec
 
 
 def survey(named: Mapping[str, Iterable[GroupStatistics]]) -> "pd.DataFrame":
-    """Look at Theorem 4.1 in every class of many statistics.
+    """Check Theorem 4.1 in every class of many statistics.
 
     Parameters
     ----------
     named : mapping of str to iterable of GroupStatistics
-        Name, and for example the groups under several random networks.
+        For each name, several statistics, e.g. the groups under several random networks.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each class of each of them that has two groups or more: ``name``, ``class``,
+        A row for each class of each of them with at least two groups: ``name``, ``class``,
         ``holds`` (condition (9)), the worst residuals under ``vanilla``, ``cobra`` and ``minimax``,
-        ``cobra more`` (than vanilla), ``minimax more`` (than the lesser of the two), ``worst off``
+        ``cobra more`` (than vanilla), ``minimax more`` (than the smaller of the two), ``worst off``
         (the group, under COBRA) and ``majority`` (the largest group).
     """
     import pandas as pd
@@ -193,14 +216,14 @@ def survey(named: Mapping[str, Iterable[GroupStatistics]]) -> "pd.DataFrame":
 
 
 def amplification(by_gap: Mapping[float, GroupStatistics], brs: list[float]) -> dict[str, Tensor]:
-    """Map the worst residual over separation and imbalance: the bias is their product.
+    """Map the worst residual by separation and imbalance: the bias is their product.
 
     Parameters
     ----------
     by_gap : mapping of float to GroupStatistics
         The groups at each level of separation (GAP, or a semantic offset).
     brs : list of float
-        Bias ratios; the largest group of each class gets that share.
+        Bias ratios: the share of the largest group of each class.
 
     Returns
     -------

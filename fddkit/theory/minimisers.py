@@ -1,4 +1,4 @@
-"""Two ways to where a loss is least that know nothing of the formula for it."""
+"""Two ways to minimise a loss that do not use the formula for its minimum."""
 
 from collections.abc import Callable
 
@@ -9,16 +9,16 @@ from ..core.rng import generator
 
 
 def minimise(loss: Callable[[Tensor], Tensor], points: Tensor, seed: int = 0) -> Tensor:
-    """Return where a smooth loss is least, by L-BFGS from a random place among the groups.
+    """Minimise a smooth loss by L-BFGS, starting from a random mixture of the groups.
 
     Parameters
     ----------
     loss : callable
-        Of the centres, float64 [classes, features], to a number.
+        From centres, float64 [classes, features], to a number.
     points : Tensor
-        float64 [classes, groups, features]; where to begin is a random mixture of them.
+        float64 [classes, groups, features], of which the start is a random mixture.
     seed : int
-        Of that mixture.
+        Seed of that mixture.
 
     Returns
     -------
@@ -47,23 +47,23 @@ def minimise(loss: Callable[[Tensor], Tensor], points: Tensor, seed: int = 0) ->
 
 
 def descend_alone(points: Tensor, present: Tensor, rounds: int = 200) -> Tensor:
-    """Return where the sum of absolute differences is least, by ternary search of each coordinate.
+    """Minimise the sum of absolute differences, by ternary search in each coordinate.
 
-    The loss is convex in each coordinate, and a sum over them.
+    The loss is a sum over coordinates, and convex in each.
 
     Parameters
     ----------
     points : Tensor
         float64 [classes, groups, features].
     present : Tensor
-        bool [classes, groups], which of them count.
+        bool [classes, groups], which groups are present.
     rounds : int
-        Each leaves two thirds of the interval.
+        Number of steps, each of which leaves two thirds of the interval.
 
     Returns
     -------
     Tensor
-        float64 [classes, features]; zero for a class that has no group.
+        float64 [classes, features]; zero for a class without groups.
     """
     low = points.masked_fill(~present[..., None], torch.inf).amin(1)
     high = points.masked_fill(~present[..., None], -torch.inf).amax(1)

@@ -1,4 +1,4 @@
-"""One image per class, optimised through one network: how near it gets to what is proved."""
+"""One image per class, optimised through one network: how close it gets to the theorems."""
 
 from dataclasses import dataclass, replace
 
@@ -17,17 +17,17 @@ from .signal import GroupStatistics, Signal
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """Where the optimisation of one image per class went.
+    """The result of optimising one image per class.
 
     Attributes
     ----------
     images : DistilledSet
-        The images at the end.
+        The final images.
     start : DistilledSet
-        And at the beginning.
+        The initial images.
     to_weighted, to_mean : Tensor
-        float64 [steps + 1, classes]: the distance of the images' statistic to the groups' mean
-        weighted by shares, and to their plain mean; relative to the distance between these two.
+        float64 [steps + 1, classes]: the distance of the images' statistic from the groups' mean
+        weighted by shares, and from their plain mean; relative to the distance between these two.
     """
 
     images: DistilledSet
@@ -45,23 +45,23 @@ def reach(
 ) -> Reach:
     """Optimise one image of each class in the signal of one network (FairDD, Eq. 4-8, IPC 1).
 
-    The theorems speak of the statistic as if it could be chosen freely. An image has fewer
-    degrees of freedom than features, so what is reached is only the nearest that images can do.
-    Nor do they speak of CAFE's discrimination loss: the distance to the targets alone is made
-    small.
+    The theorems treat the statistic as if it could be chosen freely. An image has fewer degrees
+    of freedom than there are features, so only the closest attainable statistic is reached. CAFE's
+    discrimination loss, which the theorems do not cover, is left out: only the distance to the
+    targets is minimised.
 
     Parameters
     ----------
     signal : Signal
-        The distiller's signal, under the network that stays the same for all steps.
+        The distiller's signal, under a network that stays the same for all steps.
     fairness : str
-        One of `fddkit.rules.rules.RULES`, but for those that weigh single images, as ``kde`` does.
+        One of `fddkit.rules.rules.RULES`, except those that weight single images, such as ``kde``.
     steps : int
-        Of Adam.
+        Steps of Adam.
     lr : float
-        Its step size, in normalised units.
+        Step size of Adam, in normalised units.
     stats : GroupStatistics, optional
-        `Signal.groups` of the signal, where it has been measured already.
+        `Signal.groups` of the signal, if it has been computed already.
 
     Returns
     -------
@@ -70,21 +70,21 @@ def reach(
     Raises
     ------
     FddkitError
-        For an unknown rule, or one that weighs single images.
+        For an unknown rule, or one that weights single images.
     """
     find(signal.method, fairness)
     if not RULES[fairness].of_groups:
         raise FddkitError(
-            f"{fairness} weighs single images, and the theorems speak of groups; take another rule"
+            f"{fairness} weights single images, but the theorems are about groups; use another rule"
         )
     matching, classes = signal.matching, signal.train.n_classes
     stats = signal.groups() if stats is None else stats
     weighted, plain = weighted_mean(stats), mean(stats.points, stats.present)
     between = (weighted - plain).norm(dim=-1).clamp(min=1e-12)
-    # every image of the set, so that what is aimed at is the target of the theorem
+    # all images of the set, so that the aim is the target of the theorem
     whole = matching.sampler.batch(torch.arange(len(signal.train)))
     asked = segments(RULES[fairness], whole)
-    # a weighted sum of the groups' statistics instead of the images': it is the same
+    # a weighted sum of the groups' statistics equals that of the images'
     cells = stats.points.flatten(0, 1)
     share = torch.zeros(asked.n, len(cells), dtype=torch.float64)
     share.index_put_((asked.segment, whole.cell), asked.weight, accumulate=True)

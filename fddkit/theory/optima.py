@@ -1,6 +1,6 @@
-"""Where a matching objective is least: what FairDD's Eq. 4-8 and COBRA's Proposition C.1 say.
+"""The minima of matching objectives: FairDD's Eq. 4-8 and COBRA's Proposition C.1.
 
-Each optimum is reached by optimising, not by the formula that it is compared with.
+Each optimum is found by optimisation, independently of the formula that it is compared with.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from .check import Check
 from .minimisers import descend_alone, minimise
 from .signal import GroupStatistics
 
-#: Name -> D of points [classes, groups, features] from centres [classes, 1, features].
+#: Name -> D between points [classes, groups, features] and centres [classes, 1, features].
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "squared": lambda u, s: (u - s).square().sum(-1),
     "absolute": lambda u, s: (u - s).abs().sum(-1),
@@ -38,8 +38,8 @@ def vanilla_optimum(
 ) -> Check:
     """Check that vanilla distillation ends at the frequency-weighted mean (FairDD, Eq. 4-6).
 
-    Of ``D(mean over all images of the class, S)`` that mean is the optimum; that it is the groups'
-    mean weighted by their shares is why the majority takes over.
+    The mean over all images of a class is the optimum of ``D(mean, S)``. It equals the groups'
+    mean weighted by their shares, which is why the majority dominates.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def vanilla_optimum(
     whole : Tensor
         float64 [classes, features], the statistic of all images of each class (`Signal.classes`).
     seed : int
-        Of where the optimisation starts.
+        Seed of the start of the optimisation.
     tolerance : float
         On the distance, relative to the spread of the groups.
 
@@ -79,19 +79,19 @@ def fairdd_optimum(
 ) -> Check:
     """Check FairDD's Theorem 4.1 (Eq. 8): its optimum is the plain mean of the groups.
 
-    The paper states it for squared error, absolute error and the cosine distance. It holds for
+    The paper states this for squared error, absolute error and the cosine distance. It holds for
     the first. The optimum under absolute error is the median of every coordinate; the cosine
-    distance fixes a direction, that of the sum of unit vectors, and leaves the length open.
+    distance determines a direction, that of the sum of unit vectors, but not the length.
 
     Parameters
     ----------
     stats : GroupStatistics
-        The groups; the shares play no role.
+        The groups; the shares are not used.
     distance : str
         One of `DISTANCES`.
     seed, tolerance
-        As for `vanilla_optimum`; except under squared error it is on the loss, relative to the
-        least: there can be several optima, of which the mean may be one.
+        As for `vanilla_optimum`; except under squared error, the tolerance is on the loss,
+        relative to the minimum, because there can be several optima, of which the mean may be one.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def fairdd_optimum(
     def losses(s: Tensor) -> Tensor:
         return (here * DISTANCES[distance](points, s[:, None])).sum(1)
 
-    if distance == "absolute":  # kinks everywhere, but every coordinate is a problem of its own
+    if distance == "absolute":  # not smooth, but every coordinate is a separate problem
         reached = descend_alone(points, present)
     else:
         reached = minimise(lambda s: losses(s).sum(), points, seed)
@@ -135,7 +135,7 @@ def median_optimum(stats: GroupStatistics, tolerance: float = 1e-6) -> Check:
     -------
     Check
         ``values``: ``reached`` and ``expected``, the losses [classes]: with an even number of
-        groups a whole interval is optimal, so losses are compared and not places.
+        groups a whole interval is optimal, so losses are compared rather than points.
     """
     points, present = stats.points / _spread(stats.points), stats.present
     here = present.double()
@@ -154,14 +154,14 @@ def median_optimum(stats: GroupStatistics, tolerance: float = 1e-6) -> Check:
 
 
 def cosine_leaves_length(stats: GroupStatistics, factor: float = 2.0) -> Check:
-    """Check that the cosine distance sees no length: a longer S is as good.
+    """Check that the cosine distance does not depend on length: a longer S is as good.
 
     Parameters
     ----------
     stats : GroupStatistics
         The groups.
     factor : float
-        By how much S is made longer.
+        Factor by which S is made longer.
 
     Returns
     -------
@@ -186,14 +186,14 @@ def cosine_leaves_length(stats: GroupStatistics, factor: float = 2.0) -> Check:
 def cosine_optimum(stats: GroupStatistics, seed: int = 0, tolerance: float = 1e-5) -> Check:
     """Check that the cosine distance fixes the direction of the sum of the groups' unit vectors.
 
-    Large groups' statistics do not pull harder than small ones there, unlike in the plain mean.
+    Unlike in the plain mean, statistics of large norm have no more influence than small ones.
 
     Parameters
     ----------
     stats : GroupStatistics
         The groups.
     seed : int
-        Of where the optimisation starts.
+        Seed of the start of the optimisation.
     tolerance : float
         On the distance between unit vectors.
 
@@ -231,9 +231,9 @@ def squared_norm_barycentre(
     stats : GroupStatistics
         The groups.
     seed : int
-        Of Q and of where the optimisation starts.
+        Seed of Q and of the start of the optimisation.
     dimensions : int
-        Features are turned at random and cut to so many: Q is dense.
+        Features are projected at random to at most this number, because Q is dense.
     tolerance : float
         On the distance, relative to the spread of the groups.
 
@@ -267,7 +267,7 @@ def squared_norm_barycentre(
 
 
 def _spread(points: Tensor) -> Tensor:
-    """Return the unit in which the points' spread is one, so that tolerances mean the same."""
+    """Return the unit in which the points' spread is one, so that tolerances are comparable."""
     return (points - points.mean((0, 1))).square().sum(-1).mean().sqrt().clamp(min=1e-300)
 
 
@@ -279,7 +279,7 @@ def _compare(
     present: Tensor,
     tolerance: float,
 ) -> Check:
-    """Compare two places for every class that has a group, in units of the groups' spread."""
+    """Compare two points for every class that has groups, in units of the groups' spread."""
     apart = (points - mean(points, present)[:, None]).norm(dim=-1) * present
     spread = apart.amax(1).clamp(min=1e-12)
     gap = ((reached - expected).norm(dim=-1) / spread)[present.any(1)].max()

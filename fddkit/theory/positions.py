@@ -1,7 +1,7 @@
-"""Where the groups of a class lie, and how far from what each rule draws the class to.
+"""Where the groups of a class lie, and how far from the target of each rule.
 
 The residual of a group is ``Delta[y, a] = Phi[y, a] - m[y]``: its statistic minus the target of a
-rule, or minus the statistic of the synthetic images once there are some.
+rule, or minus the statistic of the synthetic images.
 """
 
 import math
@@ -21,26 +21,39 @@ from .signal import GroupStatistics, Signal
 
 
 def aims(stats: GroupStatistics, rules: Iterable[str] | None = None) -> dict[str, Tensor]:
-    """Return the point that each rule draws a class to, under squared error.
+    """Return the point to which each rule draws a class, under squared error.
 
     Parameters
     ----------
     stats : GroupStatistics
         The groups and their shares.
     rules : iterable of str, optional
-        Names from `fddkit.rules.rules.RULES`; by default those that figures show unasked. Rules
-        that weigh single images (``kde``) have no such point, and are left out.
+        Names from `fddkit.rules.rules.RULES`; by default those that figures show by default.
+        Rules that weight single images (``kde``) have no such point and are left out.
 
     Returns
     -------
     dict of str to Tensor
-        float64 [classes, features]: ``vanilla`` the mean weighted by shares, ``fairdd`` and
-        ``cobra`` one and the same, the plain mean (FairDD's Theorem 4.1), and so on.
+        float64 [classes, features]: for ``vanilla`` the mean weighted by shares, for both
+        ``fairdd`` and ``cobra`` the plain mean (FairDD's Theorem 4.1), and so on.
 
     Raises
     ------
     FddkitError
         For an unknown rule.
+
+    Examples
+    --------
+    One class with a large group at 0 and a small one at 10:
+
+    >>> import torch
+    >>> import fddkit as fdd
+    >>> points = torch.tensor([[[0.0], [10.0]]], dtype=torch.float64)
+    >>> shares = torch.tensor([[0.9, 0.1]], dtype=torch.float64)
+    >>> stats = fdd.theory.GroupStatistics(points, shares)
+    >>> found = fdd.theory.aims(stats, ["vanilla", "fairdd", "cobra"])
+    >>> {rule: centre.item() for rule, centre in found.items()}
+    {'vanilla': 1.0, 'fairdd': 5.0, 'cobra': 5.0}
     """
     names = drawn() if rules is None else list(rules)
     return {
@@ -51,12 +64,12 @@ def aims(stats: GroupStatistics, rules: Iterable[str] | None = None) -> dict[str
 
 
 class Together(NamedTuple):
-    """Rules that draw a class to one point.
+    """Rules that draw a class to the same point.
 
     Attributes
     ----------
     names : tuple of str
-        Which, in the order of `fddkit.rules.rules.RULES`.
+        Their names, in the order of `fddkit.rules.rules.RULES`.
     centre : Tensor
         float64 [classes, features].
     """
@@ -66,7 +79,7 @@ class Together(NamedTuple):
 
     @property
     def rule(self) -> Rule:
-        """The one whose colour and mark they have."""
+        """The rule whose colour and mark they share."""
         return RULES[self.names[-1]]
 
     @property
@@ -76,14 +89,14 @@ class Together(NamedTuple):
 
 
 def together(stats: GroupStatistics, centres: Mapping[str, Tensor], y: int) -> list[Together]:
-    """Return the targets of a class, those that coincide as one.
+    """Return the targets of a class, merging those that coincide.
 
     Parameters
     ----------
     stats : GroupStatistics
-        The groups, whose spread says what coincides.
+        The groups, whose spread determines what coincides.
     centres : mapping of str to Tensor
-        Of `aims`.
+        As returned by `aims`.
     y : int
         The class.
 
@@ -118,13 +131,23 @@ def residuals(stats: GroupStatistics, centre: Tensor) -> Tensor:
     -------
     Tensor
         float64 [classes, groups]; NaN where the group is absent.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fddkit as fdd
+    >>> points = torch.tensor([[[0.0], [10.0]]], dtype=torch.float64)
+    >>> shares = torch.tensor([[0.9, 0.1]], dtype=torch.float64)
+    >>> stats = fdd.theory.GroupStatistics(points, shares)
+    >>> fdd.theory.residuals(stats, fdd.theory.weighted_mean(stats))
+    tensor([[1., 9.]], dtype=torch.float64)
     """
     lengths = (stats.points - centre[:, None]).norm(dim=-1)
     return lengths.masked_fill(~stats.present, torch.nan)
 
 
 def plane(stats: GroupStatistics, y: int) -> tuple[Tensor, Tensor]:
-    """Return the plane in which the groups of a class spread most.
+    """Return the plane in which the groups of a class vary most.
 
     Parameters
     ----------
@@ -138,25 +161,45 @@ def plane(stats: GroupStatistics, y: int) -> tuple[Tensor, Tensor]:
     middle : Tensor
         float64 [features], the mean of the groups.
     axes : Tensor
-        float64 [2, features]: where ``p`` lies in the plane is ``axes @ (p - middle)``. An axis
-        along which nothing spreads (fewer than three groups) is zero.
+        float64 [2, features]: the position of ``p`` in the plane is ``axes @ (p - middle)``. An
+        axis without variation (with fewer than three groups) is zero.
     """
     points = stats.points[y, stats.present[y]]
     middle = points.mean(0)
     axes = torch.linalg.svd(points - middle, full_matrices=False).Vh[: min(2, len(points) - 1)]
     axes = torch.cat([axes, axes.new_zeros(2 - len(axes), axes.shape[1])])
-    # a singular vector has no sign of its own; without one the picture would flip between draws
+    # the sign of a singular vector is arbitrary; fixed, so that the picture does not flip
     strongest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
     return middle, axes * torch.where(strongest < 0, -1.0, 1.0)
 
 
 def worst(stats: GroupStatistics, centre: Tensor) -> Tensor:
-    """Return the largest residual of each class; float64 [classes], NaN for fewer than two groups.
+    """Return the largest residual of each class.
 
     Parameters
     ----------
     stats, centre
         As for `residuals`.
+
+    Returns
+    -------
+    Tensor
+        float64 [classes]; NaN for a class with fewer than two groups.
+
+    References
+    ----------
+    COBRA, Theorem 4.1 and appendix G.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fddkit as fdd
+    >>> points = torch.tensor([[[0.0], [10.0]]], dtype=torch.float64)
+    >>> shares = torch.tensor([[0.9, 0.1]], dtype=torch.float64)
+    >>> stats = fdd.theory.GroupStatistics(points, shares)
+    >>> found = fdd.theory.aims(stats, ["vanilla", "cobra"])
+    >>> {rule: fdd.theory.worst(stats, centre).item() for rule, centre in found.items()}
+    {'vanilla': 9.0, 'cobra': 5.0}
     """
     found = residuals(stats, centre).nan_to_num(nan=-torch.inf).amax(1)
     return found.masked_fill(stats.present.sum(1) < 2, torch.nan)  # COBRA, appendix G.2
@@ -176,12 +219,12 @@ class MaxRes:
 
     @property
     def mean(self) -> float:
-        """Over the classes that count."""
+        """Mean over the classes that are not skipped."""
         return self.per_class.nanmean().item()
 
     @property
     def worst(self) -> float:
-        """Of the worst class."""
+        """Value of the worst class."""
         return self.per_class.nan_to_num(nan=-torch.inf).max().item()
 
     @staticmethod
@@ -193,13 +236,13 @@ class MaxRes:
         several : iterable of MaxRes
             One for each set.
         over : {"mean", "worst"}
-            Which number of each.
+            The number that is taken of each.
 
         Returns
         -------
         Summary
         """
-        values = np.array([getattr(one, over) for one in several])
+        values = np.array([getattr(each, over) for each in several])
         return Summary(values, bounds=(0.0, math.inf))
 
 
@@ -209,10 +252,10 @@ def maxres(signal: Signal, named: Mapping[str, DistilledSet]) -> dict[str, MaxRe
     Parameters
     ----------
     signal : Signal
-        Of the method (gradients for dc, embeddings for dm), under a converged network as in
-        appendix G.2 (`converged`) or a random one.
+        The signal of the method (gradients for dc, embeddings for dm), under a converged network
+        as in appendix G.2 (`converged`) or a random one.
     named : mapping of str to DistilledSet
-        Sets that were distilled from the signal's training set.
+        Sets distilled from the signal's training set.
 
     Returns
     -------

@@ -41,13 +41,13 @@ class GroupStatistics:
     def at(self, br: float) -> "GroupStatistics":
         """Return the same groups in the proportions of a bias ratio.
 
-        The means of groups do not depend on how large the groups are, so a network need not see
-        a set of every bias ratio.
+        The means of groups do not depend on the sizes of the groups, so they need not be computed
+        again for every bias ratio.
 
         Parameters
         ----------
         br : float
-            Share of the largest group of each class; the others of the class share the rest.
+            Share of the largest group of each class; the other groups share the rest equally.
 
         Returns
         -------
@@ -65,9 +65,9 @@ class GroupStatistics:
         Parameters
         ----------
         groups : sequence of int
-            Which.
+            Their numbers.
         shares : sequence of float
-            Of each; they are made to sum to one over the groups that a class has.
+            Share of each group; normalised to sum to one over the groups present in a class.
 
         Returns
         -------
@@ -81,23 +81,23 @@ class GroupStatistics:
 class Signal:
     """What a distiller matches, under one network, for real and synthetic images alike.
 
-    Without augmentation, and with every image seen once: what a step sees a random part of.
+    There is no augmentation, and every image is used once; a step sees a random part of this.
 
     Parameters
     ----------
     train : GroupedDataset
         The real set.
     method : str
-        Whose signal: mean embeddings (dm), mean gradients (dc, dsa, idc, dream) or the features
-        of all layers (cafe).
+        The distiller whose signal it is: mean embeddings (dm), mean gradients (dc, dsa, idc,
+        dream) or the features of all layers (cafe).
     network : Network, optional
-        By default a random one, as the distiller draws it; `converged` gives a trained one.
+        By default a random network, as the distiller draws it; `converged` returns a trained one.
     seed : int
-        Of the network.
+        Seed of the network.
     preset : {"smoke", "quick", "paper"}
-        Of the network's size.
+        Preset that determines the size of the network.
     device : torch.device or str, optional
-        By default a GPU where there is one.
+        By default a GPU if there is one.
     **overrides
         Fields of the method's settings.
 
@@ -112,6 +112,23 @@ class Signal:
     ------
     FddkitError
         For an unknown name, or a method that matches no statistic of images (mtt).
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> train, _ = fdd.load("digits")
+    >>> signal = fdd.theory.Signal(train, "dm", preset="smoke")
+    >>> stats = signal.groups(per_cell=5)
+    >>> stats.points.shape  # classes, groups, features
+    torch.Size([10, 10, 64])
+    >>> print(fdd.theory.residual_bound(stats))
+    holds: a group's residual under vanilla is at most the sum over the other groups ...
+
+    The statistic of a distilled set in the same signal:
+
+    >>> s = fdd.distill(train, "random", ipc=1, progress=False)
+    >>> signal.synthetic(s).shape
+    torch.Size([10, 64])
     """
 
     def __init__(
@@ -128,10 +145,12 @@ class Signal:
         if before:
             raise FddkitError(
                 f"{method} follows the trajectories of its {before} and matches no statistic of "
-                "images; take another method"
+                "images; use another method"
             )
         if not len(train):
-            raise FddkitError("the set has no image, so its groups have no statistic; give some")
+            raise FddkitError(
+                "the set has no image, so its groups have no statistic; give a set with images"
+            )
         chosen = settings(preset, method, **overrides).resolve(1, train)
         self.method, self.train, self.seed = method, train, seed
         self.matching = find(method)(train, 1, chosen, seed, choose_device(device))
@@ -141,8 +160,8 @@ class Signal:
                 self.net.load_state_dict(network.state_dict())
             except RuntimeError as error:
                 raise FddkitError(
-                    f"the network is no {chosen.network} of width={chosen.width}, as this signal "
-                    "has; train it with the same preset and width"
+                    f"the network is not a {chosen.network} of width={chosen.width}, as in this "
+                    "signal; train it with the same preset and width"
                 ) from error
 
     def groups(self, per_cell: int | None = None) -> GroupStatistics:
@@ -151,8 +170,8 @@ class Signal:
         Parameters
         ----------
         per_cell : int or None
-            Look at no more than so many images of each class and group; None looks at all. The
-            shares are those of the whole set all the same.
+            Use at most this number of images of each class and group; None uses all. The shares
+            are always those of the whole set.
 
         Returns
         -------
@@ -167,15 +186,15 @@ class Signal:
             order = torch.cat(cells)
         batch = self.matching.sampler.batch(order)
         points = None
-        for y in range(classes):  # a class at a time bounds the memory
+        for y in range(classes):  # one class at a time, to bound the memory
             part = batch.part(slice(y, y + 1))
             if not len(part.index):
                 continue
             images = self.matching.real(part.index, torch.full_like(part.cell, y), [])
             weight = 1 / part.counts.flatten()[part.cell].double()
-            own = self._sums(images, y, Segments(part.cell, weight, groups))
-            points = own.new_zeros(classes, *own.shape) if points is None else points
-            points[y] = own
+            means = self._sums(images, y, Segments(part.cell, weight, groups))
+            points = means.new_zeros(classes, *means.shape) if points is None else points
+            points[y] = means
         return GroupStatistics(points, counts.double() / counts.sum(1, keepdim=True).clamp(min=1))
 
     def classes(self) -> Tensor:
@@ -206,7 +225,7 @@ class Signal:
         Parameters
         ----------
         s : DistilledSet
-            Of the same classes and image shape; several images in one are decoded.
+            With the same classes and image shape; several images in one are decoded.
 
         Returns
         -------
@@ -216,7 +235,7 @@ class Signal:
         Raises
         ------
         FddkitError
-            If the set does not fit, or a class has no image.
+            If the set does not match, or a class has no image.
         """
         if s.images.shape[1:] != self.train.shape or s.target_names != self.train.target_names:
             raise FddkitError(
@@ -226,10 +245,10 @@ class Signal:
         images, target = replace(s, images=s.normalised()).decoded()
         found = []
         for y, name in enumerate(s.target_names):
-            own = images[target == y].to(self.matching.device)
-            if not len(own):
+            part = images[target == y].to(self.matching.device)
+            if not len(part):
                 raise FddkitError(f"class {name!r} has no synthetic image; give at least one")
-            found.append(self._mean(own, y))
+            found.append(self._mean(part, y))
         return torch.stack(found)
 
     def _mean(self, images: Tensor, y: int) -> Tensor:
@@ -247,18 +266,18 @@ def converged(
 ) -> Network:
     """Return a ConvNet trained on a set to the end of a preset's evaluation recipe.
 
-    COBRA's appendix G.2 measures residuals under a converged network, and does not say what it
-    was trained on. Trained on the distilled set itself, it is the network that the set makes;
-    trained on the real set, one for all, it puts the residuals of all rules into one space.
+    COBRA's appendix G.2 measures residuals under a converged network, but does not say what it was
+    trained on. Trained on the distilled set itself, it is the network that the set leads to;
+    trained on the real set, it allows the residuals of all rules to be compared in one space.
 
     Parameters
     ----------
     data : GroupedDataset or DistilledSet
         What to train on.
     seed : int
-        Of the weights and of the training.
+        Seed of the weights and of the training.
     preset : {"smoke", "quick", "paper"}
-        Of `fddkit.training.fit.recipe`; its width is also that of the distillers' preset.
+        Preset of `fddkit.training.fit.recipe`; its width is that of the distillers' preset, too.
     **overrides
         Fields of `fddkit.training.fit.Recipe`.
 
@@ -269,8 +288,8 @@ def converged(
     """
     images, target, _ = data.seen()
     chosen = recipe(preset, **overrides).fitted(len(images))
-    own = derive(seed, "converged")
+    net_seed = derive(seed, "converged")
     size = own_size("convnet", chosen.width, chosen.depth)
-    net = build("convnet", tuple(images.shape[1:]), len(data.target_names), own, *size)
-    fit(net, images, target, chosen, own, data.units.normalise)
+    net = build("convnet", tuple(images.shape[1:]), len(data.target_names), net_seed, *size)
+    fit(net, images, target, chosen, net_seed, data.units.normalise)
     return net

@@ -1,6 +1,6 @@
-"""Networks: their architectures, how images are varied for them, and how they are trained.
+"""Networks: their architectures, the augmentation of their images, and their training.
 
-Images and classes come in, as tensors; no set is known here.
+Images and labels come in as tensors; data sets are not known here.
 """
 
 __all__ = ["architectures", "augment", "compile", "cutmix", "fit", "networks", "sgd"]

@@ -1,6 +1,6 @@
-"""The networks of the papers, as entries: what features each makes of an image.
+"""The networks of the papers, as entries of a table.
 
-As in the official code (DatasetCondensation, whose networks FairDD took over): normalisation per
+As in the official code (DatasetCondensation, whose networks FairDD adopted): normalisation per
 image and channel, and no dropout.
 """
 
@@ -16,7 +16,7 @@ from ..core.entries import Table
 
 
 class _Residual(nn.Module):
-    """ResNet's basic block: two 3x3 convolutions beside a shortcut."""
+    """ResNet's basic block: two 3x3 convolutions and a shortcut."""
 
     def __init__(self, channels: int, width: int, stride: int):
         super().__init__()
@@ -37,7 +37,7 @@ class _Residual(nn.Module):
 
 
 def _norm(width: int) -> nn.Module:
-    """Return instance normalisation: each channel of each image is a group of its own."""
+    """Return instance normalisation: each channel of each image is its own group."""
     return nn.GroupNorm(width, width)
 
 
@@ -56,7 +56,7 @@ def _alexnet(channels: int) -> nn.Sequential:
     for i, width in enumerate((128, 192, 256, 192, 192)):
         kernel = 5 if i < 2 else 3
         padding = 4 if channels == 1 else kernel // 2
-        # not in place: gradient matching reads what the convolution gave
+        # not in place: gradient matching reads the output of the convolution
         layers += [nn.Conv2d(channels, width, kernel, padding=padding), nn.ReLU()]
         if i in (0, 1, 4):
             layers.append(nn.MaxPool2d(2))
@@ -94,13 +94,27 @@ class Architecture:
     Attributes
     ----------
     features : callable
-        ``features(channels) -> nn.Module`` from images [N, C, H, W] to [N, D, h, w] or [N, D],
-        with ``width=`` and ``depth=`` where it is `sized`. What it does to an image must not
-        depend on the others of a batch (no batch normalisation).
+        ``features(channels) -> nn.Module`` that maps images [N, C, H, W] to [N, D, h, w] or
+        [N, D]; also takes ``width=`` and ``depth=`` if it is `sized`. Its output for an image must
+        not depend on the other images in the batch (no batch normalisation).
     title : str
-        What it is.
+        A short description.
     sized : bool
         Whether width and depth can be chosen.
+
+    See Also
+    --------
+    fddkit.register : Make it available under a name.
+
+    Examples
+    --------
+    >>> import fddkit as fdd
+    >>> def two_layers(channels):
+    ...     return nn.Sequential(nn.Conv2d(channels, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
+    >>> _ = fdd.register("two-layers", fdd.Architecture(two_layers, "two convolutions"))
+    >>> from fddkit.training.networks import build
+    >>> build("two-layers", (3, 16, 16), n_classes=10, seed=0)(torch.zeros(1, 3, 16, 16)).shape
+    torch.Size([1, 10])
     """
 
     features: Callable[..., nn.Module]
@@ -132,10 +146,10 @@ def built(entry: Architecture, channels: int, width: int, depth: int) -> nn.Modu
 
 @cache
 def feature_size(entry: Architecture, shape: tuple[int, int, int], width: int, depth: int) -> int:
-    """Return how many features an architecture makes of an image; 0 if it is too small for it."""
+    """Return the number of features of an image; 0 if the image is too small."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]), torch.device("cpu"):
         features = built(entry, shape[0], width, depth)
-        try:  # of two images: normalisation refuses a single number
+        try:  # with two images: normalisation refuses a single value
             return features(torch.zeros(2, *shape)).numel() // 2
-        except RuntimeError:  # a kernel or a window is larger than what is left
+        except RuntimeError:  # a kernel or window is larger than its input
             return 0

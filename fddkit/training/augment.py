@@ -1,8 +1,8 @@
 """Differentiable siamese augmentation (Zhao and Bilen 2021): one random family per draw.
 
-The random numbers are drawn once, as plain numbers in [0, 1), and passed to `apply`. Who shares a
-row of them shares the transformation: index one draw per class by the labels of the real and of
-the synthetic images and the augmentation is siamese; draw a row per image and it is not.
+The random numbers are drawn once, as plain numbers in [0, 1), and passed to `apply`. Images that
+share a row of them share the transformation: with one row per class, indexed by the labels of the
+real and of the synthetic images, the augmentation is siamese; with one row per image it is not.
 """
 
 import math
@@ -24,15 +24,15 @@ _NUMBERS = 3  # random numbers per row: colour needs three, the others fewer
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """The random choices for a batch, one row an image (or a class).
+    """The random choices for a batch, one row per image (or class).
 
     Attributes
     ----------
     family : Tensor
         int64 [n], always on the CPU, so that finding the rows of a family never waits for a GPU:
-        a position in `FAMILIES`, or -1 where the strategy is empty.
+        a position in `FAMILIES`, or -1 if the strategy is empty.
     u : Tensor
-        float32 [n, 3] in [0, 1), what the transformation's parameters are computed from.
+        float32 [n, 3] in [0, 1), from which the transformation's parameters are computed.
     """
 
     family: Tensor
@@ -42,23 +42,18 @@ class Draw:
         return len(self.family)
 
     def __getitem__(self, index: Tensor) -> "Draw":
-        """Return the rows at ``index``: ``draws[labels]`` gives each image its class's draw.
+        """Return the rows at ``index``: ``draws[labels]`` gives each image the draw of its class.
 
         Parameters
         ----------
         index : Tensor
-            int64 [m], best on the CPU (an index on a GPU is waited for).
-
-        Returns
-        -------
-        Draw
-            Of m rows.
+            int64 [m], preferably on the CPU (an index on a GPU has to be waited for).
         """
         return Draw(self.family[index.cpu()], self.u[index.to(self.u.device)])
 
 
 def automatic(mirrors: bool) -> str:
-    """Return the strategy of all families; without ``flip`` where mirroring changes the class."""
+    """Return the strategy of all families, without ``flip`` if mirroring changes the class."""
     return "_".join(family for family in FAMILIES if mirrors or family != "flip")
 
 
@@ -78,7 +73,12 @@ def parse(strategy: str) -> tuple[str, ...]:
     Raises
     ------
     FddkitError
-        For a name that is no family, or one that is given twice.
+        For an unknown family, or one that is given twice.
+
+    Examples
+    --------
+    >>> parse("color_crop")
+    ('color', 'crop')
     """
     if strategy == "none":
         return ()
@@ -104,12 +104,17 @@ def stages(strategy: str) -> tuple[tuple[str, ...], ...]:
     -------
     tuple of tuple of str
         Empty for ``"none"``.
+
+    Examples
+    --------
+    >>> stages("color+crop_flip")
+    (('color',), ('crop', 'flip'))
     """
     return () if strategy == "none" else tuple(map(parse, strategy.split("+")))
 
 
 def vary(images: Tensor, stages: tuple[tuple[str, ...], ...], generator: torch.Generator) -> Tensor:
-    """Augment a mini-batch as networks are trained: one family a batch, own numbers an image.
+    """Augment a mini-batch for training a network: one family per batch, numbers per image.
 
     Parameters
     ----------
@@ -140,17 +145,23 @@ def draw(
     n : int
         Rows: classes for siamese augmentation, images otherwise.
     families : tuple of str
-        What to choose from, see `parse`; may be empty.
+        The families to choose from, see `parse`; may be empty.
     generator : torch.Generator
         On the CPU, so that the draw is the same for every device.
     shared_family : bool
-        One family for all rows, the numbers still one set a row: how the official code augments
-        a mini-batch when it trains or evaluates a network.
+        Use one family for all rows, still with numbers for each row, as the official code does
+        when it trains or evaluates a network.
 
     Returns
     -------
     Draw
         On the CPU.
+
+    Examples
+    --------
+    >>> draws = draw(4, ("flip", "crop"), torch.Generator().manual_seed(0))
+    >>> [FAMILIES[i] for i in draws.family.tolist()]
+    ['flip', 'crop', 'flip', 'flip']
     """
     u = torch.rand(n, _NUMBERS, generator=generator)
     if not families:
@@ -161,21 +172,21 @@ def draw(
 
 
 def apply(images: Tensor, draw: Draw) -> Tensor:
-    """Return the images, each transformed as its row of the draw says.
+    """Return the images, each transformed according to its row of the draw.
 
     Parameters
     ----------
     images : Tensor
-        float [N, C, H, W], normalised (what comes in from outside an image is 0). Fastest where
-        rows of one family lie side by side, as in a batch sorted by class.
+        float [N, C, H, W], normalised (pixels from outside the image are 0). Fastest if rows of
+        the same family are adjacent, as in a batch sorted by class.
     draw : Draw
-        N rows.
+        Of N rows.
 
     Returns
     -------
     Tensor
-        Same shape, type and device; differentiable in ``images``. The images themselves where
-        the strategy is empty.
+        Same shape, type and device; differentiable in ``images``. The images themselves if the
+        strategy is empty.
 
     Raises
     ------
@@ -183,14 +194,14 @@ def apply(images: Tensor, draw: Draw) -> Tensor:
         If the draw has another number of rows, or the images are not floating point.
     """
     if len(draw) != len(images):
-        raise FddkitError(f"{len(draw)} draws for {len(images)} images; draw one row an image")
+        raise FddkitError(f"{len(draw)} draws for {len(images)} images; draw one row per image")
     if not images.is_floating_point():
         raise FddkitError(f"augmentation needs normalised images, not {images.dtype}; convert them")
     if not (draw.family >= 0).any():
         return images
     families, lengths = draw.family.unique_consecutive(return_counts=True)
     if len(families) > max(len(FAMILIES), len(images) // 16):
-        # many short runs: sorting the rows costs two copies and saves most of the calls
+        # many short runs: sorting the rows costs two copies but saves most of the calls
         order = draw.family.argsort()
         back = order.argsort().to(images.device)
         return apply(images[order.to(images.device)], draw[order])[back]
@@ -205,16 +216,16 @@ def apply(images: Tensor, draw: Draw) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-# Each transformation maps images [n, C, H, W] and random numbers float32 [n, 3] to images. Whole
-# numbers are made from the float32 numbers whatever the type of the images: in a shorter type,
-# 0.99999 would become 1 and leave the range.
+# Each transformation maps images [n, C, H, W] and random numbers float32 [n, 3] to images. Integers
+# are computed from the float32 numbers whatever the type of the images: in a shorter type, 0.99999
+# would become 1 and leave the range.
 
 
 def _color(images: Tensor, u: Tensor) -> Tensor:
-    """Brightness, saturation, contrast, in this order, in one pass over the pixels.
+    """Apply brightness, saturation and contrast, in this order, in one pass over the pixels.
 
-    Brightness adds ``b`` to all, hence to the mean ``m`` of a pixel's channels and to the mean
-    ``M`` of the image; saturation leaves both means alone. So the sequence is
+    Brightness adds ``b`` to every value, hence to the mean ``m`` of a pixel's channels and to the
+    mean ``M`` of the image; saturation preserves both means. So the sequence is
     ``k s x + k (1 - s) m + (1 - k) M + b``.
     """
     u = u.to(images.dtype)[:, :, None, None, None]
@@ -225,7 +236,7 @@ def _color(images: Tensor, u: Tensor) -> Tensor:
 
 
 def _crop(images: Tensor, u: Tensor) -> Tensor:
-    """Shift by whole pixels, at most an eighth of the side (rounded) each way."""
+    """Shift by whole pixels, at most an eighth of the side (rounded) in each direction."""
     n, channels, height, width = images.shape
     dy, dx = int(height / 8 + 0.5), int(width / 8 + 0.5)
     padded = F.pad(images, (dx, dx, dy, dy)).flatten(2)
@@ -236,11 +247,11 @@ def _crop(images: Tensor, u: Tensor) -> Tensor:
 
 
 def _cutout(images: Tensor, u: Tensor) -> Tensor:
-    """Set a rectangle of half the sides (rounded) to 0, its centre anywhere in the image."""
+    """Set a rectangle with half the sides (rounded) to 0, centred anywhere in the image."""
     inside = []
     for i, side in enumerate(images.shape[2:]):
         size = int(side / 2 + 0.5)
-        # an even size has its centre between two pixels: one more place for it, as in the
+        # an even size has its centre between two pixels, hence one more position, as in the
         # official code
         first = _integers(u[:, i : i + 1], side + 1 - size % 2) - size // 2
         offset = torch.arange(side, device=u.device) - first
@@ -250,7 +261,7 @@ def _cutout(images: Tensor, u: Tensor) -> Tensor:
 
 
 def _flip(images: Tensor, u: Tensor) -> Tensor:
-    """Mirror left and right, with probability 1/2."""
+    """Mirror left and right with probability 1/2."""
     return torch.where((u[:, 0] < 0.5)[:, None, None, None], images.flip(3), images)
 
 
@@ -261,7 +272,7 @@ def _scale(images: Tensor, u: Tensor) -> Tensor:
 
 
 def _rotate(images: Tensor, u: Tensor) -> Tensor:
-    """Turn the sampling grid by U[-15, 15] degrees, in units where each side has length 2."""
+    """Rotate the sampling grid by U[-15, 15] degrees, in units where each side has length 2."""
     angle = (2 * u[:, 0].to(images.dtype) - 1) * ANGLE
     cos, sin = angle.cos(), angle.sin()
     aspect = images.shape[2] / images.shape[3]

@@ -1,4 +1,4 @@
-"""CutMix (Yun et al. 2019): a rectangle of each image is another image's, and so is its label."""
+"""CutMix (Yun et al. 2019): a rectangle of each image comes from another, and so does its label."""
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ def cutmix(
     classes : int
         How many classes there are.
     probability : float
-        Of mixing this batch at all.
+        The probability of mixing this batch at all.
     generator : torch.Generator
         On the CPU; the same draws are made whether the batch is mixed or not.
 
@@ -28,7 +28,7 @@ def cutmix(
     images : Tensor
         [N, C, H, W].
     labels : Tensor
-        [N, classes], rows summing to one: each label weighs as the area of its image that is left.
+        [N, classes], rows summing to one: each label is weighted by its image's share of the area.
     """
     height, width = images.shape[2:]
     coin, share, y, x = torch.rand(4, generator=generator).tolist()  # Beta(1, 1) is uniform
@@ -46,6 +46,6 @@ def cutmix(
 
 
 def _span(centre: float, share: float, side: int) -> tuple[int, int]:
-    """Return where a stretch of ``share`` of a side begins and ends, cut off at the border."""
+    """Return where a stretch of ``share`` of a side begins and ends, clipped at the border."""
     middle, half = int(centre * side), int(side * share) // 2
     return max(middle - half, 0), min(middle + half, side)

@@ -1,4 +1,4 @@
-"""How a network is trained on a set: the recipe, its presets, and the loop."""
+"""How a network is trained on a set: the recipe, its presets and the training loop."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -27,20 +27,21 @@ class Recipe:
     epochs : int
         E of the schedule.
     schedule : {"half", "thirds"}
-        ``half``, as most official codes: E + 1 epochs run, and after the epoch of index E // 2 + 1
-        the step size falls to a tenth and the momentum starts anew. ``thirds``, as IDC's: E epochs,
-        and a fifth of the step size from 2/3 and again from 5/6 of them on.
+        ``half``, as in most official codes: E + 1 epochs; after the epoch with index E // 2 + 1 the
+        step size drops to a tenth and the momentum is reset. ``thirds``, as in IDC: E epochs; the
+        step size drops to a fifth after 2/3 of them and again after 5/6.
     max_steps : int
-        Large sets train fewer epochs, so that they take about so many steps and the schedule is
-        scaled with them (our choice; the papers do not say how they train on the whole set).
+        Large sets train for fewer epochs, so that they take about this many steps, and the
+        schedule is scaled accordingly (our choice; the papers do not say how they train on the
+        whole set).
     repeats : int
         Networks of each architecture.
     batch : int
-        Images a step.
+        Images per step.
     lr, momentum, decay : float
-        Of the stochastic gradient descent; ``decay`` is the weight decay.
+        Of stochastic gradient descent; ``decay`` is the weight decay.
     augment : str
-        Families of `fddkit.training.augment` joined by ``_`` (one family a batch, its parameters
+        Families of `fddkit.training.augment` joined by ``_`` (one family per batch, its parameters
         drawn for each image), such stages joined by ``+``, or ``"none"``.
     cutmix : float
         Probability of mixing a batch with itself, see `fddkit.training.cutmix`.
@@ -48,11 +49,11 @@ class Recipe:
         What training minimises, see `fddkit.training.objectives`: the mean loss, or a fair
         objective (intervention MF of COBRA's appendix N).
     dro_step, penalty : float
-        Of ``group-dro`` and ``tpr-gap``: the step of the cells' weights, and the weight of the gap.
+        For ``group-dro`` the step of the cells' weights; for ``tpr-gap`` the weight of the gap.
     width, depth : int
-        Of the ConvNet; other architectures have their own.
+        Of the ConvNet; other architectures have fixed sizes.
     originals : int or None
-        Test images of each class in the counterfactual test, each in every group; all if None.
+        Test images per class in the counterfactual test, each in every group; None: all.
     """
 
     epochs: int
@@ -78,28 +79,30 @@ class Recipe:
             if name != "originals" or self.originals is not None:
                 whole(name, getattr(self, name))
         if not 0 < self.lr < math.inf:
-            raise FddkitError(f"lr={self.lr!r} is not a positive step size; the papers' is 0.01")
+            raise FddkitError(f"lr={self.lr!r} is not a positive step size; the papers use 0.01")
         if not 0 <= self.momentum < 1:
-            raise FddkitError(f"momentum={self.momentum!r} is outside [0, 1); the papers' is 0.9")
+            raise FddkitError(f"momentum={self.momentum!r} is outside [0, 1); the papers use 0.9")
         if not 0 <= self.decay < math.inf:
-            raise FddkitError(f"decay={self.decay!r} is negative; the papers' is 0.0005")
+            raise FddkitError(f"decay={self.decay!r} is negative; the papers use 0.0005")
         if not 0 <= self.cutmix <= 1:
-            raise FddkitError(f"cutmix={self.cutmix!r} is no probability; IDC's is 0.5")
+            raise FddkitError(f"cutmix={self.cutmix!r} is not a probability; IDC uses 0.5")
         for name in ("dro_step", "penalty"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise FddkitError(f"{name}={getattr(self, name)!r} is no strength; give 0 or more")
+                raise FddkitError(
+                    f"{name}={getattr(self, name)!r} is not a strength; give 0 or more"
+                )
         for name, known in (("schedule", SCHEDULES), ("objective", tuple(OBJECTIVES))):
             if getattr(self, name) not in known:
                 raise unknown(f"value of {name}", getattr(self, name), known)
         augment.stages(self.augment)
 
     def fitted(self, images: int) -> "Recipe":
-        """Return the recipe for a set of so many images: ``max_steps`` may shorten its epochs."""
+        """Return the recipe for a set of this many images: ``max_steps`` may reduce its epochs."""
         steps = math.ceil(images / self.batch)
         return replace(self, epochs=min(self.epochs, math.ceil(self.max_steps / steps)))
 
 
-# "quick" takes larger and fewer steps than the papers, for the same result: on COBRA's digits and
+# "quick" takes larger and fewer steps than the papers, with the same result: on COBRA's digits and
 # C-MNIST (10 images per class, ConvNet of width 32) 150 epochs at 0.03 came within 1 point of the
 # accuracy of 300 at 0.01, at half the cost, and more epochs changed little.
 PRESETS = {
@@ -109,9 +112,9 @@ PRESETS = {
 }
 
 
-# Of a method's own evaluation, length and number of networks are those of the paper preset; the
-# shorter presets keep theirs, so that they stay short, and take over what changes which images
-# the networks see.
+# The length and number of networks of a method's own evaluation apply to the paper preset only: the
+# shorter presets keep theirs, so that they stay short, and take over the settings that change what
+# images the networks see.
 _LENGTH = ("epochs", "max_steps", "repeats")
 
 
@@ -125,9 +128,9 @@ def recipe(
     preset : {"smoke", "quick", "paper"}
         See `PRESETS`.
     protocol : mapping, optional
-        What a method's own evaluation has that DM's has not: fields of `Recipe`.
+        Where a method's own evaluation differs from DM's: fields of `Recipe` and their values.
     **overrides
-        Fields of `Recipe`; None leaves the preset's value.
+        Fields of `Recipe`; None keeps the preset's value.
 
     Returns
     -------
@@ -137,12 +140,21 @@ def recipe(
     ------
     FddkitError
         For an unknown preset or field, or a value out of range.
+
+    References
+    ----------
+    `docs/methods.md`, "Evaluation".
+
+    Examples
+    --------
+    >>> recipe("smoke").lr, recipe("smoke", lr=0.01).lr
+    (0.03, 0.01)
     """
-    own = dict(protocol or {})
+    changes = dict(protocol or {})
     if preset != "paper":
-        own = {name: value for name, value in own.items() if name not in _LENGTH}
+        changes = {name: value for name, value in changes.items() if name not in _LENGTH}
     given = {name: value for name, value in overrides.items() if value is not None}
-    return choose(PRESETS, preset, {**overrides, **own, **given}, "setting of evaluate")
+    return choose(PRESETS, preset, {**overrides, **changes, **given}, "setting of evaluate")
 
 
 def fit(
@@ -157,31 +169,33 @@ def fit(
 ) -> None:
     """Train a network in place, as the official ``evaluate_synset`` does.
 
-    See `docs/methods.md`, "Evaluation".
-
     Parameters
     ----------
     net : nn.Module
         On the device of the images.
     images : Tensor
-        [N, C, H, W]; float: normalised, uint8: pixels.
+        [N, C, H, W]: normalised if float, pixels if uint8.
     target : Tensor
         int64 [N].
     recipe : Recipe
-        Its ``epochs`` as they are; ``max_steps`` is not looked at.
+        Runs for exactly its ``epochs``; ``max_steps`` is ignored.
     seed : int
-        Of the order of the images and of their augmentation.
+        For the order of the images and their augmentation.
     normalise : callable
-        From pixels to what the network sees.
+        Maps pixels to the network's input.
     tick : callable
         Called after every epoch.
     group : Tensor, optional
-        int64 [N], for a fair objective; -1 where an image has none.
+        int64 [N], for a fair objective; -1 for images without a group.
 
     Raises
     ------
     FddkitError
         If the loss is no longer finite.
+
+    References
+    ----------
+    `docs/methods.md`, "Evaluation".
     """
     order, rng = generator(seed, "order"), generator(seed, "augment")
     stages = augment.stages(recipe.augment)
@@ -190,7 +204,7 @@ def fit(
     half = recipe.schedule == "half"
     for epoch in range(recipe.epochs + half):
         if not half:
-            # a single epoch, of a large set, has no thirds: it is trained at the full step size
+            # a single epoch (of a large set) has no thirds: it is trained at the full step size
             drops = recipe.epochs * 2 // 3, recipe.epochs * 5 // 6
             optimiser.param_groups[0]["lr"] = recipe.lr * 0.2 ** sum(0 < d <= epoch for d in drops)
         for rows in torch.randperm(len(images), generator=order).split(recipe.batch):

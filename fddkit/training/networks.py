@@ -1,6 +1,6 @@
-"""Networks: built fresh from a seed, and forward passes in chunks.
+"""Networks: initialised from a seed, with forward passes in chunks.
 
-The head is one linear layer, its size inferred from the images (FairDD's code fixes that of
+The head is one linear layer whose size is inferred from the images (FairDD's code fixes it for
 64 x 64 pixels).
 """
 
@@ -56,8 +56,8 @@ def build(
 ) -> Network:
     """Return a freshly initialised network on the CPU.
 
-    The weights follow torch's default initialisation and are drawn on the CPU: a network moved to
-    a GPU starts from the same numbers. Torch's global generators are left as they were.
+    The weights follow torch's default initialisation and are drawn on the CPU, so that a network
+    moved to a GPU starts from the same numbers. Torch's global generators are not affected.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ def build(
         (C, H, W) of an image, in pixels. A gray image (C = 1) gets 2 more pixels of padding on
         each side in the first layer (not in ``resnet18``).
     n_classes : int
-        How many logits the head gives.
+        Number of logits.
     seed : int
         Names the weights.
     width, depth : int
-        Channels and blocks of the ConvNet; the others have their own.
+        Channels and blocks of the ConvNet; the other networks have fixed sizes.
 
     Returns
     -------
@@ -81,6 +81,17 @@ def build(
     ------
     FddkitError
         For an unknown name, an image too small, or a width or depth that the network cannot have.
+
+    References
+    ----------
+    `docs/methods.md`, "Networks".
+
+    Examples
+    --------
+    >>> net = build("convnet", (3, 16, 16), n_classes=10, seed=0, width=8, depth=2)
+    >>> images = torch.zeros(2, 3, 16, 16)
+    >>> net(images).shape, net.embed(images).shape
+    (torch.Size([2, 10]), torch.Size([2, 128]))
     """
     entry = NETWORKS[name]
     for key, value in {"n_classes": n_classes, "width": width, "depth": depth}.items():
@@ -89,7 +100,7 @@ def build(
     if not entry.sized and (width, depth) != (128, 3):
         raise FddkitError(
             f"width={width}, depth={depth} cannot be chosen for {name}; "
-            "leave them at 128 and 3, or take convnet"
+            "leave them at 128 and 3, or use convnet"
         )
     size = feature_size(entry, shape, width, depth)
     if not size:
@@ -101,7 +112,7 @@ def build(
             f"{title} needs images of at least {least}x{least} pixels, but these are "
             f"{height}x{breadth}; choose another network or enlarge the images"
         )
-    # seeding the default generator alone: torch.manual_seed would reseed every GPU as well
+    # seed only the default generator: torch.manual_seed would reseed every GPU as well
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(derive(seed, "network", name))
         features = built(entry, channels, width, depth)
@@ -109,16 +120,16 @@ def build(
 
 
 def own_size(name: str, width: int, depth: int) -> tuple[int, ...]:
-    """Return width and depth for `build` where the architecture leaves them free, else nothing."""
+    """Return width and depth for `build` if the architecture has a choice of them, else nothing."""
     return (width, depth) if NETWORKS[name].sized else ()
 
 
 def chunk_size(net: nn.Module | int, shape: tuple[int, int, int]) -> int:
     """Return how many images to send through a network at once when no graph is kept.
 
-    The first layer has the largest activation. On a CPU a chunk keeps it at 8 MiB, where it stays
-    in the cache and its memory is reused (measured on 2 cores at 32 x 32 pixels: fastest at 16 to
-    32 images for width 128, 64 for width 32). On a GPU it is 1 GiB: enough to keep it busy, and
+    The first layer has the largest activation. On a CPU a chunk keeps it at 8 MiB, so that it fits
+    the cache and its memory is reused (measured on 2 cores at 32 x 32 pixels: fastest at 16 to 32
+    images for width 128, 64 for width 32). On a GPU it is 1 GiB: enough to keep it busy while
     memory stays bounded for any image size.
 
     Parameters
@@ -144,7 +155,7 @@ def chunk_size(net: nn.Module | int, shape: tuple[int, int, int]) -> int:
 
 @torch.no_grad()
 def embed(net: nn.Module, images: Tensor, chunk: int | None = None) -> Tensor:
-    """Return the embeddings of many images, without a graph, a chunk at a time.
+    """Return the embeddings of many images, chunk by chunk and without a graph.
 
     Parameters
     ----------
@@ -158,8 +169,8 @@ def embed(net: nn.Module, images: Tensor, chunk: int | None = None) -> Tensor:
     Returns
     -------
     Tensor
-        [N, D]. Nothing in the networks mixes images, so chunks differ from one batch by rounding
-        alone.
+        [N, D]. The networks do not mix images, so chunks differ from a single batch only by
+        rounding.
     """
     chunk = chunk or chunk_size(net, images.shape[1:])
     return torch.cat([net.embed(part) for part in images.split(chunk)])
@@ -167,7 +178,7 @@ def embed(net: nn.Module, images: Tensor, chunk: int | None = None) -> Tensor:
 
 @torch.no_grad()
 def predict(net: nn.Module, images: Tensor) -> Tensor:
-    """Return the class that a network predicts for each image, a chunk at a time.
+    """Return the class that a network predicts for each image, chunk by chunk.
 
     Parameters
     ----------

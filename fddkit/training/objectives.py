@@ -1,8 +1,8 @@
-"""What training minimises: the mean loss, or an objective that is fair to groups.
+"""Objectives of training: the mean loss, or one that is fair to groups.
 
 The fair ones are intervention MF of COBRA's appendix N, which only names a "fair objective in
 downstream training"; these are two standard ones. The group of a distilled image is that of the
-real image it started from, which is all that is known of it.
+real image it started from, the only one known.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from .sgd import descend
 
 
 class MeanLoss:
-    """The mean cross-entropy, a chunk of images at a time.
+    """The mean cross-entropy, computed chunk by chunk.
 
     Parameters
     ----------
     target : Tensor
         int64 [N], of the whole training set.
     group : Tensor or None
-        int64 [N]; not looked at.
+        int64 [N]; ignored.
     """
 
     def __init__(self, target: Tensor, group: Tensor | None):
@@ -42,15 +42,15 @@ class MeanLoss:
         Parameters
         ----------
         net : nn.Module
-            In training.
+            The network being trained.
         optimiser : torch.optim.Optimizer
             Of its parameters.
         images : Tensor
             float [n, C, H, W], as the network sees them.
         labels : Tensor
-            int64 [n], or float [n, classes] where they are mixed.
+            int64 [n], or float [n, classes] if they are mixed.
         rows : Tensor
-            int64 [n], which images of the training set they are.
+            int64 [n], positions of the images in the training set.
 
         Returns
         -------
@@ -66,12 +66,12 @@ class _Fair:
     Parameters
     ----------
     target : Tensor
-        int64 [N], of the whole training set. Where CutMix mixes a batch, an image counts for the
+        int64 [N], of the whole training set. If CutMix mixes a batch, an image counts for the
         class and group that it had before.
     group : Tensor or None
-        int64 [N]; -1 where an image has none.
+        int64 [N]; -1 for images without a group.
     strength : float
-        The objective's own number.
+        The objective's parameter.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class _Fair:
         if group is None or (group < 0).all():
             raise FddkitError(
                 "a fair objective needs the groups of the training images, and none has one (they "
-                "started from noise or a mix, or come from elsewhere); take objective=erm"
+                "started from noise or a mix, or come from elsewhere); use objective=erm"
             )
         self.target, self.group, self.strength = target, group, strength
         self.groups = int(group.max()) + 1
@@ -97,7 +97,7 @@ class _Fair:
         labels: Tensor,
         rows: Tensor,
     ) -> Tensor:
-        """See `MeanLoss.__call__`; the batch in one piece, for its images depend on each other."""
+        """See `MeanLoss.__call__`; not in chunks, since the loss couples the images of a batch."""
         optimiser.zero_grad()
         loss = self.loss(net(images), labels, rows)
         loss.backward()
@@ -105,15 +105,15 @@ class _Fair:
         return loss.detach()
 
     def loss(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
-        """Return the loss of logits [n, classes] of images ``rows``."""
+        """Return the loss for the logits [n, classes] of the images ``rows``."""
         raise NotImplementedError
 
 
 class GroupDRO(_Fair):
-    """The cells' mean losses, weighted by how large they have been (Sagawa et al. 2020, Alg. 1).
+    """Group DRO: the cells' mean losses, with more weight on cells whose losses have been large.
 
     In every step the weight of each cell in the batch is multiplied by ``exp(step * its loss)``;
-    the weights sum to one over all cells of the set. Images without a group take no part.
+    the weights sum to one over all cells of the set. Images without a group are left out.
 
     Parameters
     ----------
@@ -121,6 +121,10 @@ class GroupDRO(_Fair):
         See `_Fair`.
     strength : float
         The step.
+
+    References
+    ----------
+    Sagawa et al. 2020, Algorithm 1; `docs/methods.md`, "Other interventions".
     """
 
     def __init__(self, target: Tensor, group: Tensor | None, strength: float = 0.01):
@@ -140,17 +144,17 @@ class GroupDRO(_Fair):
 
 
 class GapPenalty(_Fair):
-    """The mean loss, and the gap between groups in the probability of the true class.
+    """The mean loss plus the gap between groups in the probability of the true class.
 
-    For each class the largest difference between its groups in the batch, averaged over classes:
-    DEO_A with probabilities for decisions, so that it has a gradient.
+    The gap is the largest difference between a class's groups in the batch, averaged over classes:
+    DEO_A with probabilities in place of decisions, so that it has a gradient.
 
     Parameters
     ----------
     target, group : Tensor
         See `_Fair`.
     strength : float
-        What the gap is multiplied by.
+        The weight of the gap.
     """
 
     def __init__(self, target: Tensor, group: Tensor | None, strength: float = 1.0):
@@ -181,7 +185,7 @@ OBJECTIVES: dict[str, Callable[..., Callable[..., Tensor]]] = {
 def objective(
     name: str, target: Tensor, group: Tensor | None, dro_step: float, penalty: float
 ) -> Callable[..., Tensor]:
-    """Return the objective of that name for one training.
+    """Return the objective with a name, for training one network.
 
     Parameters
     ----------
@@ -190,20 +194,20 @@ def objective(
     target : Tensor
         int64 [N], of the whole training set.
     group : Tensor or None
-        int64 [N]; -1 where an image has none.
+        int64 [N]; -1 for images without a group.
     dro_step, penalty : float
         The strength of ``group-dro`` and of ``tpr-gap``.
 
     Returns
     -------
     callable
-        Called as `MeanLoss`. With a single group there is nothing to be fair between: it is the
-        mean loss itself (group DRO over the cells of one group would weigh classes).
+        Called like `MeanLoss`. With a single group there is nothing to balance, so it is the mean
+        loss (group DRO over the cells of one group would weight classes).
 
     Raises
     ------
     FddkitError
-        If the objective is a fair one and no image has a group.
+        If the objective is fair and no image has a group.
     """
     if name == "erm":
         return MeanLoss(target, group)

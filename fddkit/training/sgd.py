@@ -1,4 +1,4 @@
-"""A network that is trained between the steps on the images."""
+"""Training a network between the steps on the synthetic images."""
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ def descend(
     """
     optimiser.zero_grad()
     loss = images.new_zeros(())
-    # nothing in the networks mixes images, so a chunk at a time gives the same gradient
+    # the networks do not mix images, so chunks give the same gradient
     chunk = chunk_size(net, images.shape[1:])
     for x, y in zip(images.split(chunk), target.split(chunk), strict=True):
         part = F.cross_entropy(net(x), y, reduction="sum") / len(images)
@@ -43,14 +43,14 @@ def descend(
 
 
 class Student:
-    """A network with its optimiser, whose state fits in a checkpoint.
+    """A network with its optimiser, whose state can be saved in a checkpoint.
 
     Parameters
     ----------
     net : Network
         Trained in place; frozen between steps.
     lr, momentum, decay : float
-        Of the stochastic gradient descent.
+        Of stochastic gradient descent.
     """
 
     def __init__(self, net: Network, lr: float, momentum: float = 0.0, decay: float = 0.0):
@@ -72,7 +72,7 @@ class Student:
         stages: tuple[tuple[str, ...], ...],
         rng: torch.Generator,
     ) -> None:
-        """Take the steps of one pass over a set in random order.
+        """Take the steps of one pass over a set, in random order.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Student:
         target : Tensor
             int64 [N], on the images' device.
         batch : int
-            Images in a step.
+            Images per step.
         stages : tuple
             Augmentation, see `fddkit.training.augment.stages`; parameters are drawn for each image.
         rng : torch.Generator
@@ -92,20 +92,20 @@ class Student:
             self.step(augment.vary(images[rows], stages, rng), target[rows])
 
     def state(self) -> dict[str, Tensor]:
-        """Return the parameters and, once there is one, their momentum, flat."""
+        """Return the parameters and, if there is one yet, their momentum, flattened."""
         parameters = list(self.net.parameters())
-        found = {"network": parameters_to_vector(parameters).detach().clone()}
+        state = {"network": parameters_to_vector(parameters).detach().clone()}
         buffers = [self.optimiser.state[p].get("momentum_buffer") for p in parameters]
         if all(b is not None for b in buffers):
-            found["network momentum"] = parameters_to_vector(buffers).clone()
-        return found
+            state["network momentum"] = parameters_to_vector(buffers).clone()
+        return state
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Take up what `state` returned."""
+        """Restore what `state` returned."""
         parameters = list(self.net.parameters())
         like, size = parameters[0], sum(p.numel() for p in parameters)
-        own = {name: x for name, x in state.items() if name.startswith("network")}
-        for name, vector in own.items():
+        vectors = {name: x for name, x in state.items() if name.startswith("network")}
+        for name, vector in vectors.items():
             if vector.shape != (size,):
                 raise ValueError(f"its {name} has the shape {list(vector.shape)}, not [{size}]")
         # a copy: the parameters become views of the vector, and training writes to them

@@ -1,6 +1,6 @@
-"""Linear maps of images by bilinear sampling, with a gradient that is the same on every run.
+"""Linear maps of images by bilinear sampling, with a gradient that is the same in every run.
 
-The backward pass of torch's `grid_sample` adds with atomics on a GPU, in an order that changes
+On a GPU, the backward pass of torch's `grid_sample` uses atomic additions, in an order that varies
 from run to run. Here each pixel of the gradient gathers its terms in a fixed order.
 """
 
@@ -14,19 +14,18 @@ from torch.nn import functional as F
 
 
 def warp(images: Tensor, matrix: Tensor, reach: float) -> Tensor:
-    """Return images whose pixel p shows what was at ``matrix @ p``.
+    """Return images whose pixel p has the value that was at ``matrix @ p``.
 
     Parameters
     ----------
     images : Tensor
         float [n, C, H, W].
     matrix : Tensor
-        float [n, 2, 2], acting on positions (y, x) in pixels from the centre of the image; it can
-        be inverted.
+        float [n, 2, 2], invertible, acting on positions (y, x) in pixels from the image's centre.
     reach : float
-        At least the largest absolute row sum of every inverse. The gradient makes about
-        ``(2 * reach) ** 2`` readings a pixel, so this is given: a GPU that computed it would have
-        to be waited for.
+        An upper bound on the absolute row sums of the inverses. The gradient takes about
+        ``(2 * reach) ** 2`` reads per pixel; the bound is an argument because computing it would
+        mean waiting for the GPU.
 
     Returns
     -------
@@ -56,8 +55,8 @@ class _Warp(torch.autograd.Function):
         (matrix,) = ctx.saved_tensors
         height, width = gradient.shape[2:]
         y, x = _centred(height, matrix)[:, None], _centred(width, matrix)
-        # pixel (y, x) was read at places less than one pixel away on each axis; they come from
-        # the inverse image of that square, which ends within reach of its middle on each axis
+        # pixel (y, x) was read at positions less than one pixel away on each axis; they come from
+        # the inverse image of that square, which lies within reach of its centre on each axis
         middle_y, middle_x = _move(torch.linalg.inv_ex(matrix).inverse, y, x)
         first_row = (middle_y - ctx.reach + (height - 1) / 2).floor() + 1
         first_column = (middle_x - ctx.reach + (width - 1) / 2).floor() + 1
@@ -75,7 +74,7 @@ class _Warp(torch.autograd.Function):
 
 
 def _centred(side: int, like: Tensor) -> Tensor:
-    """Return the positions of ``side`` pixels, counted from the middle of the image."""
+    """Return the positions of ``side`` pixels, relative to the centre of the image."""
     return torch.arange(side, dtype=like.dtype, device=like.device) - (side - 1) / 2
 
 

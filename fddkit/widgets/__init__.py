@@ -1,8 +1,8 @@
-"""The workbench to touch: thin shells of ipywidgets over the package's functions.
+"""The interactive workbench: thin layers of ipywidgets over the package's functions.
 
-`Explorer` is all of it. Its parts follow one state, a `fddkit.workbench.choice.Choice`: live panels
+`Explorer` is all of it. Its parts share one state, a `fddkit.workbench.choice.Choice`: live panels
 that are redrawn while a slider moves, runs of `fddkit.distillers.distill` in the background, an
-inspector of images, a classroom, and results that are on the disk.
+inspector of images, a classroom, and results from this disk.
 """
 
 from ..workbench.choice import Choice

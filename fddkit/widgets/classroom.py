@@ -20,10 +20,10 @@ class Step:
     Attributes
     ----------
     title, question, answer : str
-        What it is called, what to think about, and what to say once the number is known; either
-        text or Markup.
+        Its name, the question to think about, and the comment once the number is known; text or
+        Markup.
     changes : dict
-        Fields of the choice that it sets.
+        Fields of the choice that the step sets.
     """
 
     title: str
@@ -36,43 +36,44 @@ STEPS = (
     Step(
         "1 · A biased world",
         Markup(
-            "Every class has its own colour: three of four images wear it. A network is trained on "
-            "<b>all</b> of them. Its test images wear every colour equally often. By how many "
-            "points does recognition differ between the best and the worst colour, on average "
-            "over classes?"
+            "Every class has its own colour, and three out of four of its images are in that "
+            "colour. A network is trained on <b>all</b> images, then tested on images in which "
+            "every colour is equally common. In each class, take the percentage recognised in the "
+            "best colour minus that in the worst. How large is this gap, averaged over classes? "
+            "(That average is DEO_A.)"
         ),
-        "This is the bias that the data itself teaches.",
+        "This is the bias that the data itself teaches, before anything is distilled.",
         {"method": "whole", "gap": None, "br": 0.75},
     ),
     Step(
         "2 · Distil it",
-        "Now condense the set into ten images a class, without a thought for groups. The shares of "
-        "the groups stay as they were. Does the unfairness stay as it was, too?",
-        "Distillation amplifies bias: the mean of a class is the mean of its majority, and little "
-        "else fits into ten images.",
+        "Now condense the set into ten images per class, ignoring the groups. The shares of the "
+        "groups in the data are the same as before. Is the unfairness the same as well?",
+        "Distillation can amplify bias: the mean of a class lies close to the mean of its "
+        "majority, and ten images have little room for anything else.",
         {"method": "dm", "fairness": "vanilla", "gap": None, "br": 0.75, "ipc": 10},
     ),
     Step(
         "3 · Match every group",
-        "FairDD matches the mean of every group of a class at once, each with the same weight. "
-        "What is left of the unfairness, and what does it cost in accuracy?",
-        "The images carry all colours now, so that colour tells nothing about the class.",
+        "FairDD matches the means of all groups of a class at once, each with the same weight. "
+        "How much of the unfairness is left, and what does that do to accuracy?",
+        "The images now mix all colours, so colour says little about the class.",
         {"method": "dm", "fairness": "fairdd", "gap": None, "br": 0.75, "ipc": 10},
     ),
     Step(
         "4 · Match their centre",
-        "COBRA matches one point: the centre of the groups. The papers report different numbers "
-        "for the two. What do you expect here?",
-        "Under squared error the two draw the images the same way; they differ in the length of "
-        "the step (notebook 02 shows it, 04 takes it apart).",
+        "COBRA matches a single point: the centre of the groups. The papers report different "
+        "numbers for FairDD and COBRA. What do you expect here?",
+        "Under squared error both pull the images in the same direction and differ only in the "
+        "length of the step (notebook 02 shows it, 04 takes it apart).",
         {"method": "dm", "fairness": "cobra", "gap": None, "br": 0.75, "ipc": 10},
     ),
     Step(
         "5 · No separation",
-        "Four of five images of a class are in one group again, and nothing is done for fairness. "
-        "But at GAP 0 the two groups look alike. How unfair is it now?",
-        "Bias is a product: of how unequal groups are in number, and of how different they look. "
-        "Raise GAP, one step at a time, and distil again.",
+        "Now there are two groups. Four out of five images of a class are in the same one, and "
+        "nothing is done for fairness. But at GAP 0 the two groups look alike. How unfair is it?",
+        "Bias is a product: of how unequal the groups are in number, and of how different they "
+        "look. Raise GAP one level at a time, and distil again.",
         {"method": "dm", "fairness": "vanilla", "gap": 0, "br": 0.8, "ipc": 10},
     ),
 )
@@ -89,11 +90,11 @@ class Classroom:
     apply : callable
         Moves the controls to a choice.
     chosen : callable
-        Returns the present choice.
+        Returns the current choice.
     submit : callable
         Queues a choice and returns its job.
     revealed : callable
-        Called with a job whose result need not be hidden any more.
+        Called with a job whose result no longer has to be hidden.
 
     Attributes
     ----------
@@ -124,12 +125,12 @@ class Classroom:
             min=0,
             max=100,
             description="your guess of DEO_A (points)",
-            tooltip="The gap between the best and worst recognised group, averaged over classes",
+            tooltip="The gap between best and worst recognised group, averaged over classes",
             style={"description_width": "220px"},
             layout=w.Layout(width="520px"),
         )
-        self.run = w.Button(description="Set up and run", tooltip="Move the controls and distil")
-        self.reveal = w.Button(description="Reveal", tooltip="Compare the guess with what came out")
+        self.run = w.Button(description="Set up and run", tooltip="Move the controls and start")
+        self.reveal = w.Button(description="Reveal", tooltip="Compare your guess with the result")
         self.answer = HTML()
         self.run.on_click(lambda _: self._begin())
         self.reveal.on_click(lambda _: self._tell())
@@ -141,11 +142,11 @@ class Classroom:
 
     @property
     def step(self) -> Step:
-        """The step that is asked about."""
+        """The current step."""
         return STEPS[self.steps.value]
 
     def hides(self, job: Job) -> bool:
-        """Return whether the result of a job is not to be shown before the guess."""
+        """Return whether the result of a job must stay hidden until the guess."""
         return job is self._job
 
     @in_turn
@@ -166,15 +167,15 @@ class Classroom:
         self._let_go()
         self._apply(choice)
         self._job = self._submit(choice)
-        self.answer.value = Markup("<i>The run goes on in the tab “Distil”; make your guess.</i>")
+        self.answer.value = Markup("<i>Running in the tab “Distil”. Make your guess meanwhile.</i>")
 
     @in_turn
     def finished(self, job: Job, report: FairnessReport) -> None:
-        """Take up the result of the step's run."""
+        """Accept the result of the step's run."""
         if job is self._job:
             self._report = report
             self.reveal.disabled = False
-            self.answer.value = Markup("<i>The answer is there. Is your guess?</i>")
+            self.answer.value = Markup("<i>The answer is ready; reveal it after your guess.</i>")
 
     @in_turn
     def _tell(self) -> None:
@@ -187,11 +188,11 @@ class Classroom:
         self._errors[self.steps.value] = off
         mean = sum(self._errors.values()) / len(self._errors)
         self.guess.disabled = self.reveal.disabled = True
-        told = (
+        result = Markup("DEO_A is <b>{:.1f}</b>").format(truth)
+        comparison = (
             f" points (accuracy {used.accuracy.mean:.1f}%); a fair network would show {floor:.1f} "
-            f"on this test. You guessed {self.guess.value}, {off:.0f} off; on average {mean:.0f} "
-            f"over {len(self._errors)} of {len(STEPS)} steps. "
+            f"on this test. You guessed {self.guess.value}, which is {off:.0f} off. Your mean "
+            f"error is {mean:.0f} points, in {len(self._errors)} of {len(STEPS)} steps. "
         )
-        found = Markup("DEO_A is <b>{:.1f}</b>").format(truth)
-        self.answer.value = _PARAGRAPH.format(found + told + self.step.answer)
+        self.answer.value = _PARAGRAPH.format(result + comparison + self.step.answer)
         self._let_go()

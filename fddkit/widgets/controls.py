@@ -1,4 +1,4 @@
-"""The controls of the explorer: what they say together is one `fddkit.workbench.choice.Choice`."""
+"""The controls of the explorer; together they say one `fddkit.workbench.choice.Choice`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,14 +26,14 @@ class Controls(traitlets.HasTraits):
     Parameters
     ----------
     choice : Choice
-        What they say first.
+        Their initial state.
     root : str
         The folder with the raw data; sets that are not there cannot be chosen.
 
     Attributes
     ----------
     choice : Choice
-        What they say now; observe it. Setting it moves the controls, with one event for all.
+        Their current state, which can be observed. Use `apply` to move the controls.
     box : Widget
         What is displayed.
     """
@@ -53,25 +53,25 @@ class Controls(traitlets.HasTraits):
             widget.observe(self._moved, "value")
 
     def _offer_data(self, root: str) -> None:
-        """Make the controls of the training set: which, and how biased."""
+        """Make the controls of the training set: which one, and how biased."""
         here = [(f"{n}: {e.title}", n) for n, e in CATALOGUE.items() if e.on_disk(root)]
         self.dataset = w.Dropdown(
             options=here,
             description="data set",
-            tooltip="Sets that are not on this disk are missing; fddkit datasets --download NAME",
+            tooltip="The data sets on this disk; fddkit datasets --download NAME gets others",
             **_WIDE,
         )
         self.bias = w.Dropdown(
             options=[("the set's own groups", False), ("two groups, GAP apart", True)],
             description="bias",
-            tooltip="Groups by colour (or as the set has them), or COBRA's: as it is, and moved",
+            tooltip="The set's own groups (mostly colours), or COBRA's: plain and altered images",
             **_WIDE,
         )
         self.gap = w.IntSlider(
             min=0,
             max=4,
             description="GAP",
-            tooltip="How different the second group looks: 0 alike, 1 other colours ... 4 turned",
+            tooltip="How different the second group looks: 0 alike, 1 other colours, ... 4 rotated",
             **_WIDE,
         )
         self.br = w.FloatSlider(
@@ -80,12 +80,12 @@ class Controls(traitlets.HasTraits):
             step=0.01,
             readout_format=".2f",
             description="BR",
-            tooltip="Bias ratio: the share of each class that its majority group has",
+            tooltip="Bias ratio: the share of the majority group in each class",
             **_WIDE,
         )
 
     def _offer_distillation(self) -> None:
-        """Make the controls of what is done with it."""
+        """Make the controls of the distillation."""
         self.ipc = w.SelectionSlider(
             options=IPCS,
             value=10,
@@ -103,18 +103,18 @@ class Controls(traitlets.HasTraits):
         self.fairness = w.Dropdown(
             options=list(RULES),
             description="rule",
-            tooltip="What the groups are turned into: vanilla follows the majority, fairdd matches "
-            "every group, cobra their barycentre, minimax the worst-off",
+            tooltip="What is matched: vanilla follows the majority, fairdd matches every group, "
+            "cobra their barycentre, minimax the worst-off group",
             **_WIDE,
         )
         self.sampling = w.Dropdown(
             options=SAMPLING,
             description="sampling",
-            tooltip="Real batches: drawn from the class as it is, or an equal share of each group",
+            tooltip="Real batches: drawn from the class as it is, or equal shares of each group",
             **_WIDE,
         )
         self.seed = w.BoundedIntText(
-            min=0, max=9999, description="seed", tooltip="Of everything that is drawn", **_WIDE
+            min=0, max=9999, description="seed", tooltip="Seed of everything random", **_WIDE
         )
         self.preset = w.Dropdown(
             options=["smoke", "quick", "paper"],
@@ -143,7 +143,7 @@ class Controls(traitlets.HasTraits):
         self.choice = choice
 
     def _fit(self, choice: Choice) -> None:
-        """Offer what the choice leaves open."""
+        """Offer only what is possible with this choice."""
         self.br.min = choice.balance
         self.gap.disabled = choice.gap is None
         rules = list(RULES)
@@ -156,19 +156,19 @@ class Controls(traitlets.HasTraits):
 
     @in_turn
     def _moved(self, _: object) -> None:
-        """Read the controls, and say so if that is something new."""
+        """Read the controls and announce the new choice."""
         if self._quiet:
             return
         try:
             choice = self._read()
-        except FddkitError as error:  # nothing that a menu offers, but nothing is lost if it comes
+        except FddkitError as error:  # no menu offers such a choice, but it does no harm
             self.message.value = str(error)
             return
         self.message.value = ""
         with self._silence():
             self._fit(choice)
             self.fairness.value = choice.fairness
-            # not 0.76 for 0.7600000000000001: it would come back to a slider that has moved on
+            # without this, rounding noise would be sent back to a slider that has moved on
             if abs(self.br.value - choice.br) > 1e-4:
                 self.br.value = choice.br
         self.choice = choice

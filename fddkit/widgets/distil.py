@@ -1,4 +1,4 @@
-"""The panel that runs `fddkit.distillers.distill`, and shows the images as they come to be."""
+"""The panel that runs `fddkit.distillers.distill` and shows the images as they form."""
 
 from collections.abc import Callable
 
@@ -37,16 +37,16 @@ class Distil:
     chosen : callable
         Returns the choice that the button distils.
     finished : callable
-        Called with a job and its report when it has one.
+        Called with a finished job and its report.
     hidden : callable, optional
-        Whether the result of a job is not to be shown yet.
+        Returns whether the result of a job must not be shown yet.
 
     Attributes
     ----------
     box : Widget
         What is displayed.
     job : Job or None
-        What is shown.
+        The job that is shown.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Distil:
         self.job: Job | None = None
         self._seen: set[int] = set()
         self._shown = 0  # networks whose rates are shown
-        self.start = _button("Distil", "primary", "Distil what the controls say", self._start)
-        self.pause = _button("Pause", "", "Let the run rest, and go on later", self._pause)
-        self.stop = _button("Stop", "warning", "End the run; it can be resumed", self._stop)
+        self.start = _button("Distil", "primary", "Distil with these settings", self._start)
+        self.pause = _button("Pause", "", "Pause the run, to resume it later", self._pause)
+        self.stop = _button("Stop", "warning", "Stop the run; it can be resumed", self._stop)
         self.next = HTML()
         self.runs = w.Select(
             options=[],
@@ -91,11 +91,11 @@ class Distil:
 
     @in_turn
     def draw(self, choice: Choice) -> None:
-        """Say what the button distils."""
+        """Say what the button will distil."""
         self.next.value = Markup("Distil: <b>{}</b>").format(choice.title)
 
     def submit(self, choice: Choice) -> Job:
-        """Queue a choice and look at it."""
+        """Queue a choice and show its job."""
         job = self.jobs.submit(choice)
         self._list()
         self.runs.value = job
@@ -136,7 +136,7 @@ class Distil:
             self.jobs.stop(self.job)
 
     def _list(self) -> None:
-        """Renew the list of runs; what is looked at stays so."""
+        """Refresh the list of runs, keeping the selection."""
         looked = self.job
         options = [
             (f"{_SIGNS[job.state]}: {job.choice.title}", job) for job in reversed(self.jobs.all)
@@ -200,14 +200,14 @@ def _rule(job: Job) -> str:
 
 
 def _state(job: Job) -> str:
-    """Say how far a job is."""
+    """Describe the progress of a job."""
     if job.state == "failed":
         return Markup("<b>failed</b>: {}").format(job.error)
     if job.state != "running":
         return {
-            "waiting": "waits until the run before it has ended",
+            "waiting": "waiting for the run before it to end",
             "paused": f"paused at step {job.step} of {job.total}",
-            "stopped": "stopped; resume goes on where it was",
+            "stopped": "stopped; Resume continues where it was",
             "finished": f"finished; saved as {job.out or job.report}",
         }[job.state]
     count = f" {job.step} of {job.total}" if job.total else ""

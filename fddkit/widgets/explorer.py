@@ -31,11 +31,11 @@ from .turns import in_turn
 #: What each figure of `Explorer.figures` shows.
 CAPTIONS = {
     "gallery": "Random images of the training set at this bias ratio.",
-    "groups": "Images of each class (row) and group (column): the diagonal is the bias.",
-    "targets": "The groups of a class, and the targets of the rules, in their plane.",
-    "images": "Synthetic images of the last runs, at most five of each class.",
+    "groups": "Number of images of each class (row) and group (column): the diagonal is the bias.",
+    "targets": "The groups of a class and the targets of the rules, in the plane of the groups.",
+    "images": "Synthetic images of the latest runs, at most five of each class.",
     "losses": "Matching loss of each run.",
-    "rates": "True-positive rate of each class and group; fair rows have one colour.",
+    "rates": "True-positive rate of each class and group; fair rows have a single colour.",
     "comparison": "Accuracy and unfairness of each run, with 95% intervals over networks.",
     "tradeoff": "Unfairness against accuracy; the best corner is the lower right.",
 }
@@ -45,30 +45,44 @@ _TABS = ("Distil", "Look at an image", "Compare", "Classroom", "Finished runs", 
 class Explorer:
     """Drag BR, IPC and GAP, distil, compare.
 
-    A new one ends what an older one runs in the background, so that a cell which is run again
-    leaves no process behind.
+    A new explorer closes the previous one, so that running its cell again leaves no process behind.
 
     Parameters
     ----------
     choice : Choice, optional
-        What it opens with.
+        Its initial state.
     root : str
         The folder with the raw data.
     reports : path-like
-        The folder of all runs; what is distilled here goes to ``explore`` in it.
+        The folder of all runs; sets distilled here are saved in its subfolder ``explore``.
     repeats : int
         Networks trained on each set.
     live : bool, optional
-        Whether to show widgets, or figures in their place; by default what `interactive` finds.
+        Whether to show widgets or, instead, figures; by default `interactive` decides.
 
     Attributes
     ----------
     live : bool
-        Whether somebody is there to drag a slider.
+        Whether widgets are shown.
     controls, panels, distil, inspector, classroom, past
         The parts.
     found : dict of str to FairnessReport
-        Title and report of every run that has finished.
+        Title -> report of every finished run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fddkit.widgets import Choice, Explorer
+    >>> desk = Explorer(Choice(br=0.9))  # doctest: +SKIP
+    >>> desk  # shows the widgets  # doctest: +SKIP
+
+    Without anyone to drag a slider, it gives figures:
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     desk = Explorer(Choice(br=0.9), reports=folder, live=False)
+    ...     sorted(desk.figures())
+    ...     desk.close()
+    ['gallery', 'groups', 'targets']
     """
 
     _open: "Explorer | None" = None
@@ -123,7 +137,7 @@ class Explorer:
         return self.controls.choice
 
     def run(self, *rules: str) -> None:
-        """Distil and test under several rules, and wait for it: what a headless notebook does."""
+        """Distil and test under several rules and wait, as a headless notebook does."""
         jobs = [self.distil.submit(self.choice.with_(fairness=rule)) for rule in rules]
         self.jobs.wait(jobs)
         for job in jobs:
@@ -132,17 +146,17 @@ class Explorer:
             self._changed(job)
 
     def close(self) -> None:
-        """End what runs in the background."""
+        """Stop everything that runs in the background."""
         self.jobs.close()
 
     @in_turn
     def figures(self) -> dict[str, Figure]:
-        """Return a printed figure of every panel, as it is now.
+        """Return a figure for print of every panel, in its current state.
 
         Returns
         -------
         dict of str to Figure
-            ``gallery``, ``groups`` and ``targets``; where a run has finished also ``images``,
+            ``gallery``, ``groups`` and ``targets``; once a run has finished also ``images``,
             ``losses``, ``rates``, ``comparison`` and ``tradeoff``.
         """
         choice, scene = self.choice, self.panels.scene
@@ -173,11 +187,11 @@ class Explorer:
         return drawn
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """Return the widgets with figures behind them, for where the widgets cannot be shown."""
+        """Return the widgets, and figures for front ends that cannot show them."""
         figures = (_img(figure, name) for name, figure in self.figures().items())
         still = Markup().join(map(Markup("<p>{}</p>").format, figures))
-        told = Markup("<p>Interactive in JupyterLab: <code>make lab</code>.</p>")
-        still = {"text/html": still + told, "text/plain": f"Explorer({self.choice.title})"}
+        hint = Markup("<p>Interactive in JupyterLab: <code>make lab</code>.</p>")
+        still = {"text/html": still + hint, "text/plain": f"Explorer({self.choice.title})"}
         return (self.box._repr_mimebundle_() if self.live else {}) | still
 
     def _submit(self, choice: Choice) -> Job:
@@ -194,13 +208,13 @@ class Explorer:
 
     @in_turn
     def _revealed(self, job: Job) -> None:
-        """Take up a result that the classroom has kept back."""
+        """Accept a result that the classroom has held back."""
         if job.state == "finished":
             self._add(job, job.fairness())
             self.distil.changed(job)
 
     def _add(self, job: Job, report: FairnessReport) -> None:
-        """Let a finished run join the comparison."""
+        """Add a finished run to the comparison."""
         title = job.choice.title
         self.found[title], self._done[title] = report, job
         self.compare.value = results.table(self.found)
@@ -209,7 +223,7 @@ class Explorer:
 
     @in_turn
     def _moved(self) -> None:
-        """Redraw what can be seen of a new choice."""
+        """Redraw what is visible of a new choice."""
         choice, tab = self.choice, _TABS[self.tabs.selected_index or 0]
         self.panels.draw(choice)
         self.distil.draw(choice)
@@ -250,13 +264,13 @@ class Explorer:
 
 
 def _short(titles: list[str]) -> dict[str, str]:
-    """Return titles without the data set and the BR that all of them name."""
+    """Return titles without the data set and BR, where all of them share these."""
     ends = {title.partition(", ")[2] for title in titles}
     return {title: title.partition(", ")[0] if len(ends) == 1 else title for title in titles}
 
 
 def _home(folder: str | os.PathLike) -> Path:
-    """Return a folder of this project, also where a notebook is worked on in another folder."""
+    """Return a folder of this project, even if the notebook runs in another folder."""
     beside = Path(__file__).resolve().parents[2] / folder
     return beside if beside.is_dir() and not Path(folder).is_dir() else Path(folder)
 

@@ -75,7 +75,7 @@ function render({ model, el }) {
     else if (event.key === "Home") choose(0);
     else if (event.key === "End") choose(model.get("rows") * columns - 1);
     else return;
-    event.preventDefault(); // else the notebook moves to the next cell
+    event.preventDefault(); // or the notebook would move to the next cell
     event.stopPropagation();
   });
 
@@ -90,8 +90,8 @@ function render({ model, el }) {
 }
 
 // JupyterLab and Notebook take arrow keys and Enter for themselves unless the focused element asks
-// them not to; every control beside this grid asks, so that the keyboard moves sliders and menus.
-// Front ends without such shortcuts do not look at the attribute.
+// them not to. So every control beside this grid asks, and the keyboard moves sliders and menus.
+// Front ends without such shortcuts ignore the attribute.
 function keepKeys(el) {
   if (!el.isConnected) {
     requestAnimationFrame(() => keepKeys(el));

@@ -1,4 +1,4 @@
-"""A sheet of images of which one can be chosen, by mouse or keyboard."""
+"""A sheet of images, one of which can be selected by mouse or keyboard."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ _HERE = Path(__file__).parent
 
 
 class Grid(anywidget.AnyWidget):
-    """Rows of images, a row a class.
+    """Rows of images, one row per class.
 
     Attributes
     ----------
     selected : int
-        The chosen image, row by row; -1: none.
+        Index of the selected image, counted row by row; -1 for none.
     spoken : str
-        What a screen reader says of it.
+        What a screen reader says about it.
     """
 
     _esm = (_HERE / "grid.js").read_text(encoding="utf-8")
@@ -43,11 +43,11 @@ class Grid(anywidget.AnyWidget):
         images : Tensor
             uint8, or float in [0, 1]; [N, C, H, W], N a multiple of the number of rows.
         names : sequence of str
-            Of the rows.
+            Names of the rows.
         alt : str
-            What is seen, in words.
+            Describes the images in words.
         width : int
-            Of all columns together, in CSS pixels, at most.
+            Largest width of all columns together, in CSS pixels.
         """
         columns = len(images) // len(names)
         with self.hold_sync():

@@ -1,4 +1,4 @@
-"""One synthetic image under the magnifying glass."""
+"""A closer look at one synthetic image."""
 
 import ipywidgets as w
 import torch
@@ -22,7 +22,7 @@ _NEAREST = 6
 
 
 class Inspector:
-    """Shows the class, the nearest real images, the colours and the course of an image.
+    """Shows an image's class, its nearest real images, its colours and how it formed.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Inspector:
 
     def __init__(self, bench: Bench):
         self.bench = bench
-        self.view = HTML("Click an image of a run (or walk over them with the arrow keys).")
+        self.view = HTML("Click an image in the tab “Distil”, or use the arrow keys there.")
         self.box = w.VBox([self.view])
         self._kept: tuple[Job, DistilledSet, dict[int, tuple]] | None = None
 
@@ -48,9 +48,9 @@ class Inspector:
         Parameters
         ----------
         job : Job
-            A run; its neighbours are looked for once it has finished.
+            A run; neighbours are shown once it has finished.
         image : int
-            Which, row by row.
+            Index of the image, counted row by row.
 
         Returns
         -------
@@ -59,7 +59,7 @@ class Inspector:
         names = CATALOGUE[job.choice.dataset].target_names
         frames = {step: torch.from_numpy(frame) for step, frame in sorted(job.frames.items())}
         if not frames and job.out is not None:
-            frames[0] = job.distilled().pixels()  # nothing was computed: it was on the disk
+            frames[0] = job.distilled().pixels()  # nothing was computed: the set was on the disk
         if not frames or image >= len(now := list(frames.values())[-1]):
             return ""
         y = image * len(names) // len(now)
@@ -69,7 +69,7 @@ class Inspector:
         parts = [
             _part(head, picture(now[image], f"synthetic image of class {names[y]}", 128)),
             _part("its colours", self._colours(job, now[image : image + 1])),
-            _part("its course", _course(frames, image)),
+            _part("how it formed", _course(frames, image)),
         ]
         if job.out is not None:
             parts.insert(2, _part(*self._neighbours(job, image, y)))
@@ -79,7 +79,7 @@ class Inspector:
         return f"class {names[y]}"
 
     def _colours(self, job: Job, image: Tensor) -> Markup:
-        """Return whose colours the image carries (or, without coloured groups, its channels)."""
+        """Return the groups' colours in the image (without coloured groups, its channels)."""
         groups = self.bench.canvas(job.choice).group_names
         if image.shape[1] != 3:
             return Markup("gray")
@@ -105,7 +105,7 @@ class Inspector:
         )
 
     def _neighbours(self, job: Job, image: int, y: int) -> tuple[str, Markup]:
-        """Return the nearest real images of the class and their groups."""
+        """Return the nearest real images of the class, with their groups."""
         real, order, distance = self._nearest(job, image, y)
         shown = []
         for i in order.tolist():
@@ -128,14 +128,14 @@ class Inspector:
             found = extract({"distilled": s, "real": real}, per_cell=None, progress=False)
             known[y] = (real, found)
         real, found = known[y]
-        several = s.factor**2  # images that one image holds (IDC)
+        several = s.factor**2  # small images stored in one (IDC)
         own = found.points[found.rows("distilled")][image * several : (image + 1) * several]
         distance = torch.cdist(own, found.points[found.rows("real")]).amin(0)
         return real, distance.argsort()[:_NEAREST], distance
 
 
 def _course(frames: dict[int, Tensor], image: int) -> Markup:
-    """Return the image at some of its steps."""
+    """Return the image at a few of its steps."""
     steps = list(frames)
     some = [steps[i] for i in torch.linspace(0, len(steps) - 1, min(8, len(steps))).long().tolist()]
     shown = Markup().join(

@@ -1,4 +1,4 @@
-"""The panels that follow the sliders: images, group table, and where the targets lie."""
+"""The panels that follow the sliders: images, group table, and the geometry of targets."""
 
 import ipywidgets as w
 from markupsafe import Markup
@@ -36,7 +36,7 @@ class Live:
         self.legend, self.says = HTML(), HTML()
         self.shown = w.Dropdown(
             description="class",
-            tooltip="Whose groups are drawn",
+            tooltip="The class whose groups are drawn",
             layout=w.Layout(width="270px"),
             style={"description_width": "40px"},
         )
@@ -58,7 +58,7 @@ class Live:
 
     @in_turn
     def draw(self, choice: Choice) -> None:
-        """Show what a choice looks like; what is wrong with it is shown instead."""
+        """Show what a choice looks like, or what is wrong with it."""
         try:
             scene = self.bench.scene(choice)
         except FddkitError as error:
@@ -91,14 +91,14 @@ class Live:
 
 
 def _sentence(scene: Scene, y: int) -> Markup:
-    """Say in words what is seen."""
+    """Describe in words what the panels show."""
     counts, stats = scene.counts[y], scene.stats
     most, names = int(counts.argmax()), scene.group_names
     where = Markup("<b>BR {:.2f}</b>: of the {} images of class <b>{}</b>, {} are {}.").format(
         scene.choice.br, counts.sum(), scene.target_names[y], counts[most], names[most]
     )
     if int(stats.present[y].sum()) < 2:
-        return where + " No other group is left: nobody can learn what the others look like."
+        return where + " No other group is left, so nothing can be learnt about the others."
     length = {rule: residuals(stats, centre)[y] for rule, centre in scene.centres.items()}
     worst = {rule: float(each.nan_to_num(nan=0.0).max()) for rule, each in length.items()}
     if max(worst.values()) < 1e-6:
@@ -106,8 +106,8 @@ def _sentence(scene: Scene, y: int) -> Markup:
     far = names[int(length["vanilla"].nan_to_num(nan=-1.0).argmax())]
     more = 100 * (worst["vanilla"] / worst["cobra"] - 1)
     return where + (
-        f" What vanilla distillation aims at lies furthest from {far}: "
-        f"{worst['vanilla']:.2f}, {more:+.0f}% against COBRA's aim ({worst['cobra']:.2f})."
+        f" Vanilla's target is farthest from {far}: its residual is {worst['vanilla']:.2f}, "
+        f"{more:+.0f}% compared with COBRA's worst ({worst['cobra']:.2f})."
     )
 
 

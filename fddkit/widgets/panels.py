@@ -1,8 +1,8 @@
-"""The live panels as pure functions from data to HTML and PNG; `plane` is the one in SVG.
+"""The live panels as pure functions from data to HTML and PNG; `plane` has the one in SVG.
 
 They are redrawn while a slider moves, so they take milliseconds where a figure of `fddkit.plots`
-takes a tenth of a second; text stays text, for a mouse that rests on it and for a screen reader.
-The figures are their printed twins.
+takes a tenth of a second. Text stays text, for tooltips and screen readers. The figures of
+`fddkit.plots` are their counterparts in print.
 """
 
 import base64
@@ -27,12 +27,12 @@ def png(images: Tensor, columns: int) -> bytes:
     images : Tensor
         uint8, or float in [0, 1]; [N, C, H, W], N a multiple of ``columns``.
     columns : int
-        Images a row.
+        Images per row.
 
     Returns
     -------
     bytes
-        A PNG, without gaps: every image takes H x W pixels.
+        A PNG without gaps: every image takes H x W pixels.
     """
     from PIL import Image
 
@@ -43,7 +43,7 @@ def png(images: Tensor, columns: int) -> bytes:
 
 
 def picture(image: Tensor, alt: str, width: int = 48, title: str = "") -> Markup:
-    """Return one image as an ``<img>`` that carries its own data.
+    """Return one image as an ``<img>`` that contains its own data.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def picture(image: Tensor, alt: str, width: int = 48, title: str = "") -> Markup
     width : int
         In CSS pixels.
     title : str
-        Shown when the mouse rests on it.
+        Its tooltip.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def group_table(counts: Tensor, target_names: Sequence[str], group_names: Sequen
     Returns
     -------
     Markup
-        HTML; a cell is the darker, the larger its share of the class.
+        HTML; darker cells have a larger share of the class.
     """
     share = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
     head = Markup().join(map(_GROUP.format, group_names))

@@ -1,4 +1,4 @@
-"""Results that are on this disk, looked up with the same sliders."""
+"""Results on this disk, looked up with the same sliders."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from .turns import in_turn
 
 
 class Past:
-    """Looks up what comes nearest to a choice; computes nothing.
+    """Looks up the results closest to a choice, without computing anything.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Past:
     def __init__(self, reports: str = "reports"):
         self.reports = reports
         self._all: list[Finished] | None = None  # not read yet
-        self.again = w.Button(description="Look again", tooltip="Read the folder of reports anew")
+        self.again = w.Button(description="Look again", tooltip="Read the folder of reports again")
         self.again.on_click(lambda _: self.reload())
         self.table = HTML()
         self.which = w.ToggleButtons(options=[], tooltips=["Whose images are shown"])
@@ -49,7 +49,7 @@ class Past:
 
     @in_turn
     def reload(self) -> None:
-        """Read the folder anew."""
+        """Read the folder again."""
         self._damaged = []
         self._all = finished(self.reports, self._damaged.append)
         if self._choice is not None:
@@ -57,7 +57,7 @@ class Past:
 
     @in_turn
     def draw(self, choice: Choice) -> None:
-        """Show what comes nearest to a choice."""
+        """Show the results closest to a choice."""
         if self._all is None:
             self._all = finished(self.reports, self._damaged.append)
         self._choice, self._found = choice, nearest(self._all, choice)
@@ -91,14 +91,14 @@ class Past:
 
 
 def _first(s: DistilledSet, classes: int) -> list[int]:
-    """Return the first images of each class, as many of each."""
+    """Return the indices of the first images of each class, equally many of each."""
     found: list[list[int]] = [[] for _ in range(max(classes, len(s.target_names)))]
     for i, y in enumerate(s.target.tolist()):
         found[y].append(i)
     per_class = min(20, *map(len, found))
     if not per_class:
-        raise FddkitError(f"{s!r} has not an image of each of {classes} classes; take another set")
-    return [i for own in found for i in own[:per_class]]
+        raise FddkitError(f"{s!r} lacks images of some of {classes} classes; choose another set")
+    return [i for rows in found for i in rows[:per_class]]
 
 
 def _passed_over(damaged: list[str]) -> Markup:
@@ -107,7 +107,7 @@ def _passed_over(damaged: list[str]) -> Markup:
         return Markup()
     lines = Markup("").join(Markup("<li>{}</li>").format(line) for line in damaged)
     return Markup(
-        '<details style="color:{}"><summary>{} damaged file{} passed over</summary>'
+        '<details style="color:{}"><summary>{} damaged file{} skipped</summary>'
         "<ul>{}</ul></details>"
     ).format(INK, len(damaged), "s" * (len(damaged) > 1), lines)
 
@@ -116,7 +116,7 @@ def _table(found: list[Finished], choice: Choice, reports: str) -> Markup:
     """Return the numbers as HTML."""
     if not found:
         return Markup(
-            '<p style="color:{ink}">Nothing in {reports}/ is of {one.dataset}{gap} with '
+            '<p style="color:{ink}">{reports}/ has no result for {one.dataset}{gap} with '
             "{one.method}, {one.preset}. Distil here, or run <code>fddkit sweep 02_distillation "
             "-p dataset={one.dataset} -p preset={one.preset} -p br=0.5,0.75,0.9 -p ipc=1,10"
             "</code>.</p>"
@@ -139,7 +139,7 @@ def _table(found: list[Finished], choice: Choice, reports: str) -> Markup:
         choice=choice,
         br=_number(first.br, "g"),
         ipc=_number(first.ipc or choice.ipc, "g"),
-        told="as the sliders say" if exact else "the nearest that there is",
+        told="exactly as chosen" if exact else "the closest results there are",
         heads=Markup().join(Markup("<th>{}</th>").format(m.title) for m in METRICS.values()),
         rows=Markup().join(map(_row, found)),
     )
@@ -163,5 +163,5 @@ def _cell(number: dict[str, Any]) -> Markup:
 
 
 def _number(value: object, form: str) -> str:
-    """Write a number; in its place a file may have none."""
+    """Format a number, which a file may lack."""
     return format(value, form) if isinstance(value, int | float) else "unknown"

@@ -21,28 +21,28 @@ def geometry(
     chosen: str = "",
     title: str = "",
 ) -> Markup:
-    """Return the groups of a class and the point that each rule draws it to, in their plane.
+    """Return the groups of a class and the point to which each rule draws it, in their plane.
 
     Parameters
     ----------
     stats : GroupStatistics
-        The groups.
+        The statistics of the groups.
     centres : mapping of str to Tensor
-        The targets, of `fddkit.theory.aims`.
+        The targets, from `fddkit.theory.aims`.
     y : int
         The class.
     group_names : sequence of str
-        Names; a group whose name is a colour wears it.
+        Names of the groups; a group whose name is a colour is drawn in it.
     chosen : str
         The rule whose target is drawn largest.
     title : str
-        What is seen.
+        Describes the picture for screen readers.
 
     Returns
     -------
     Markup
-        SVG: discs are groups, as large as their share; a dotted line leads from a target to the
-        group that it leaves furthest away.
+        SVG: discs are groups, and their size shows their share; a dotted line leads from a target
+        to the group farthest from it.
     """
     middle, axes = plane(stats, y)
     at = ((stats.points[y] - middle) @ axes.mT)[stats.present[y]]
@@ -78,7 +78,7 @@ def geometry(
 
 
 def _mark(one: Together, x: float, y: float, size: float) -> Markup:
-    """Return the mark of a target, the one that its rule has in every figure."""
+    """Return the mark of a target, the same as in every figure."""
     rule = one.rule
     return Markup(
         '<path transform="translate({:.1f} {:.1f})" d="{}" fill="{}" stroke="{}" '
@@ -111,8 +111,8 @@ def targets(
     Returns
     -------
     Markup
-        HTML: for each rule the largest residual of the class, whose it is, and the mean over all
-        classes of the largest residual.
+        HTML: for each rule the largest residual of the class, the group that has it, and the mean
+        of the largest residual over all classes.
     """
     rows = []
     for one in together(stats, centres, y):
@@ -135,7 +135,7 @@ def targets(
     return Markup(
         '<table style="color:{};font-size:12px;border-spacing:6px 1px">'
         "<thead><tr><th></th><th>target of</th>"
-        '<th title="distance from the target to the group that it leaves furthest away">'
+        '<th title="distance from the target to the group farthest from it">'
         "worst residual</th><th>group</th>"
         '<th title="the worst residual of each class, averaged">all classes</th></tr></thead>'
         "<tbody>{}</tbody></table>"

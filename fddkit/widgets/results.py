@@ -1,4 +1,4 @@
-"""What runs have found, as pure functions from data to HTML and SVG."""
+"""The results of runs, as pure functions from data to HTML and SVG."""
 
 from collections.abc import Mapping
 
@@ -13,21 +13,21 @@ from .panels import FAINT, INK
 
 
 def curve(losses: Mapping[int, float], total: int, rule: str) -> Markup:
-    """Return the course of a matching loss.
+    """Return the curve of a matching loss.
 
     Parameters
     ----------
     losses : mapping of int to float
-        Step and loss.
+        Step -> loss.
     total : int
-        Steps in all.
+        Number of steps in all.
     rule : str
-        Gives the colour.
+        Determines the colour.
 
     Returns
     -------
     Markup
-        SVG; empty before the second step.
+        SVG; empty until there are two steps.
     """
     steps = sorted(losses)
     if len(steps) < 2:
@@ -71,7 +71,7 @@ def rates(report: FairnessReport) -> Markup:
     Parameters
     ----------
     report : FairnessReport
-        Shown on the counterfactual test where there is one, whose cells are larger.
+        Shown on the counterfactual test where there is one, because its cells are larger.
 
     Returns
     -------
@@ -125,12 +125,12 @@ def rates(report: FairnessReport) -> Markup:
 
 
 def _doubt(report: FairnessReport) -> Markup:
-    """Return what is wrong with the set that was tested, where anything is."""
-    told = health.sentence(report.config.get("health", {}))
-    if not told:
+    """Return what is wrong with the tested set, if anything."""
+    doubt = health.sentence(report.config.get("health", {}))
+    if not doubt:
         return Markup()
     return Markup('<div role="alert" style="color:{};font-size:12px"><b>{}</b></div>').format(
-        INK, told
+        INK, doubt
     )
 
 
@@ -146,7 +146,7 @@ def _rate(value: float, name: str, group: str) -> Markup:
         'padding:1px 4px;font-size:10px">{value:.0f}</td>'
     ).format(
         tip=f"class {name}, group {group}: {value:.1f}% recognised",
-        # a single hue: light where the group is recognised
+        # a single hue, light where the group is recognised
         shade=f"rgb({40 + 215 * part:.0f},{30 + 205 * part:.0f},{90 + 60 * part:.0f})",
         ink="#222" if part > 0.55 else "#fff",
         value=value,
@@ -163,12 +163,12 @@ def table(named: Mapping[str, FairnessReport]) -> Markup:
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        Titles and reports.
+        Title -> report.
 
     Returns
     -------
     Markup
-        HTML: accuracy, DEO_M and DEO_A with 95% intervals, and the noise floors; of the
+        HTML: accuracy, DEO_M and DEO_A with 95% intervals, and the noise floors; on the
         counterfactual test where there is one.
     """
     if not named:

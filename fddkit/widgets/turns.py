@@ -1,8 +1,8 @@
-"""One thing at a time, whatever thread it comes on.
+"""One thing at a time, on whatever thread it arrives.
 
-JupyterLab delivers messages of widgets on threads beside that of the cells (subshells), jobs report
-on the event loop, and a cell may call the same objects: without turns, two of them would read
-the controls, and the one that draws last would show what is no longer so.
+JupyterLab delivers widget messages on threads other than that of the cells (subshells), jobs
+report on the event loop, and a cell may call the same objects. Without turns, two of these would
+read the controls, and the one that draws last could show an outdated state.
 """
 
 import functools
@@ -15,7 +15,7 @@ _TURN = threading.RLock()
 
 
 def in_turn(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function wait until no other such function runs, but those that it was called by."""
+    """Let a function wait until no other such function is running, except its own callers."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

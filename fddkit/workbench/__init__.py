@@ -1,4 +1,4 @@
-"""The explorer without its widgets: what was chosen, what it looks like, what is in the queue.
+"""The explorer without its widgets: the choice, what it looks like, and the queue of jobs.
 
 A choice comes in; scenes, jobs and finished results come out.
 """

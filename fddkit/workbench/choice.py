@@ -1,4 +1,4 @@
-"""What a person has chosen in the explorer, and how it is written down."""
+"""What a user has chosen in the explorer, and how it is written down."""
 
 import shlex
 from dataclasses import asdict, dataclass, replace
@@ -12,22 +12,22 @@ from ..distillers.start import BASELINES
 
 @dataclass(frozen=True)
 class Choice:
-    """One setting of the explorer's controls: enough to repeat what is seen.
+    """One setting of the explorer's controls: enough to reproduce what it shows.
 
     Attributes
     ----------
     dataset : str
         One of `fddkit.data.catalogue`.
     gap : int or None
-        COBRA's GAP level in place of the set's own groups.
+        COBRA's GAP level; None for the data set's own groups.
     br : float
-        Bias ratio; from the balance of the groups to 1.
+        Bias ratio, from equal groups to 1.
     ipc : int
         Images per class.
     method, fairness, sampling : str
         As in `fddkit.distillers.distill`.
     seed : int
-        Of the data, the distillation and the networks.
+        Seed of the data, the distillation and the networks.
     preset : str
         As in `fddkit.distillers.distill`.
 
@@ -35,6 +35,17 @@ class Choice:
     ------
     FddkitError
         For an unknown name, a rule that the method does not have, or a value out of range.
+
+    Examples
+    --------
+    >>> from fddkit.widgets import Choice
+    >>> choice = Choice(br=0.9)
+    >>> choice.title
+    'cobra dm IPC 10, digits BR 0.9'
+    >>> choice.with_(fairness="vanilla", ipc=1).title
+    'vanilla dm IPC 1, digits BR 0.9'
+    >>> choice.with_(gap=2).groups
+    2
     """
 
     dataset: str = "digits"
@@ -48,13 +59,13 @@ class Choice:
     preset: str = "quick"
 
     def __post_init__(self) -> None:
-        CATALOGUE[self.dataset]  # an unknown one is told
+        CATALOGUE[self.dataset]  # raises if it is unknown
         if self.gap not in (None, 0, 1, 2, 3, 4):
             raise FddkitError(f"gap={self.gap!r} is not a GAP level; give None, 0, 1, 2, 3 or 4")
         if not self.balance - 1e-9 <= self.br <= 1:
             raise FddkitError(
                 f"br={self.br} is outside [{self.balance:g}, 1]; give a share between equal groups "
-                f"({self.balance:g}) and one group only (1)"
+                f"({self.balance:g}) and a single group (1)"
             )
         if self.ipc < 1:
             raise FddkitError(f"ipc={self.ipc} leaves no image; give at least 1 per class")
@@ -65,27 +76,27 @@ class Choice:
 
     @property
     def groups(self) -> int:
-        """How many groups the data has."""
+        """Number of groups in the data."""
         return CATALOGUE[self.dataset].groups if self.gap is None else 2
 
     @property
     def balance(self) -> float:
-        """The smallest bias ratio: all groups are equally large."""
+        """The smallest bias ratio, at which all groups are equally large."""
         return round(1 / self.groups, 4)
 
     @property
     def baseline(self) -> bool:
-        """Whether nothing is distilled: real images are taken."""
+        """Whether real images are used and nothing is distilled."""
         return self.method in BASELINES
 
     @property
     def sized(self) -> bool:
-        """Whether there are so many images per class as ``ipc`` says."""
+        """Whether ``ipc`` determines the number of images."""
         return not self.baseline or BASELINES[self.method].sized
 
     @property
     def title(self) -> str:
-        """A few words that tell it from others of the same session."""
+        """A few words that distinguish it from others of the same session."""
         what = self.method if self.baseline else f"{self.fairness} {self.method}"
         size = f" IPC {self.ipc}" if self.sized else ""
         gap = "" if self.gap is None else f" GAP {self.gap}"
@@ -103,7 +114,7 @@ class Choice:
         )
 
     def with_(self, **changes: object) -> "Choice":
-        """Return another choice; a bias ratio below its balance is raised to it."""
+        """Return a changed choice; a bias ratio below its balance is raised to it."""
         br = changes.pop("br", self.br)
         moved = replace(self, **changes, br=1.0)  # which any groups allow
         return replace(moved, br=max(br, moved.balance))
@@ -119,7 +130,7 @@ class Choice:
         }
 
     def parameters(self) -> str:
-        """Return the explorer notebook's parameters cell that opens with this choice."""
+        """Return the parameters cell with which the explorer notebook opens at this choice."""
         return "".join(f"{name} = {value!r}\n" for name, value in asdict(self).items())
 
     def command(self, root: str = "data") -> str:

@@ -1,4 +1,4 @@
-"""What finished runs have found, to be looked up without computing anything."""
+"""Results of finished runs, looked up without computing anything."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -33,12 +33,12 @@ _NUMBER = {"mean": (float, None), "ci95?": ([(float, None)], None), "noise_floor
 
 @dataclass(frozen=True)
 class Finished:
-    """One result that is on this disk.
+    """One result on this disk.
 
     Attributes
     ----------
     dataset, method, rule : str
-        What was distilled, and how; of a baseline both are its name.
+        What was distilled, and how; for a baseline, method and rule are both its name.
     gap : int or None
         GAP level.
     br : float
@@ -48,8 +48,8 @@ class Finished:
     preset : str
         Of the distillation.
     numbers : dict
-        Of each metric of `fddkit.evaluation.measures.METRICS` ``mean``, ``ci95`` and
-        ``noise_floor``; of the counterfactual test where there is one.
+        For each metric of `fddkit.evaluation.measures.METRICS`, ``mean``, ``ci95`` and
+        ``noise_floor``; on the counterfactual test where there is one.
     where : Path
         The file or folder that holds it.
     out : Path or None
@@ -68,7 +68,7 @@ class Finished:
     out: Path | None = None
 
     def distance(self, choice: Choice) -> float:
-        """Return how far its BR and IPC are from a choice's: 0 is the same."""
+        """Return how far its BR and IPC are from those of a choice; 0 means equal."""
         ipc = choice.ipc if self.ipc is None else self.ipc
         larger, smaller = max(ipc, choice.ipc), min(ipc, choice.ipc)
         return abs(self.br - choice.br) + 0.1 * (larger / smaller - 1)
@@ -77,14 +77,14 @@ class Finished:
 def finished(
     reports: str | os.PathLike = "reports", told: Callable[[str], object] = lambda _: None
 ) -> list[Finished]:
-    """Find what the explorer and the notebooks have left.
+    """Find the results that the explorer and the notebooks have saved.
 
     Parameters
     ----------
     reports : path-like
         The folder of all runs.
     told : callable, optional
-        Called with a sentence for each damaged file, which is passed over.
+        Called with a sentence for each damaged file, which is skipped.
 
     Returns
     -------
@@ -94,20 +94,20 @@ def finished(
 
 
 def nearest(found: list[Finished], choice: Choice) -> list[Finished]:
-    """Return, for each rule, the result that comes nearest to a choice.
+    """Return, for each rule, the result closest to a choice.
 
     Parameters
     ----------
     found : list of Finished
-        Of `finished`.
+        From `finished`.
     choice : Choice
-        Its data set, GAP, method and preset have to be the same; baselines go with every method.
+        Data set, GAP, method and preset have to be equal; baselines go with every method.
 
     Returns
     -------
     list of Finished
-        Of the same BR and IPC, the nearest there are to the choice's: results of different ones
-        are not to be compared.
+        All with the same BR and IPC, the closest that there are, because results with different
+        ones should not be compared.
     """
     fits = [
         one
@@ -117,8 +117,8 @@ def nearest(found: list[Finished], choice: Choice) -> list[Finished]:
     ]
     if not fits:
         return []
-    own = [one for one in fits if one.method == choice.method] or fits
-    best = min(own, key=lambda one: one.distance(choice))
+    distilled = [one for one in fits if one.method == choice.method] or fits
+    best = min(distilled, key=lambda one: one.distance(choice))
     same = [one for one in fits if one.br == best.br and one.ipc in (best.ipc, None)]
     return list({one.rule: one for one in same}.values())
 
@@ -128,7 +128,7 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
     for path in sorted(reports.glob("explore/*.json")):
         try:
             report = FairnessReport.load(path)
-            made = report.config.get("data")  # of the whole set: only which it is
+            made = report.config.get("data")  # for the whole set, only its identity
             conform(made, {"dataset": _DATA}, "its data set")
             conform(report.config, {"preset": str}, "its configuration")
             _whole(made.get("ipc"))
@@ -136,7 +136,7 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
             told(str(error))
             continue
         except ValueError as error:
-            told(f"{path} is no result of the explorer ({clip(error)})")
+            told(f"{path} is not a result of the explorer ({clip(error)})")
             continue
         data, method = made["dataset"], made.get("method", _WHOLE)
         out = path.with_name(path.name.rsplit(".x", 1)[0] + ".safetensors")
@@ -155,7 +155,7 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
 
 
 def _notebooks(reports: Path, told: Callable[[str], object]) -> Iterator[Finished]:
-    """Read what notebooks that compare rules have handed over."""
+    """Read what notebooks that compare rules have saved."""
     for path in sorted(reports.glob("*/*/run.json")):
         folder = path.parent
         try:
@@ -175,7 +175,7 @@ def _notebooks(reports: Path, told: Callable[[str], object]) -> Iterator[Finishe
 
 
 def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> Iterator[Finished]:
-    """Return what a notebook has found of each rule."""
+    """Return a notebook's result for each rule."""
     if given["dataset"] not in CATALOGUE:
         return
     br = given.get("br") or CATALOGUE[given["dataset"]].default_br

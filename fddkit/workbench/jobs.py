@@ -1,4 +1,4 @@
-"""One distillation and its test: what was ordered, how far it is, and what came of it."""
+"""One distillation and its test: what was ordered, its progress and its result."""
 
 import time
 from dataclasses import dataclass, field
@@ -12,30 +12,31 @@ from ..evaluation.report import FairnessReport
 from .choice import Choice
 from .worker import Order
 
-_FRAMES = 16  # kept of a run: enough for a trajectory, little enough for twenty runs
+_FRAMES = 16  # kept per run: enough for a trajectory, few enough for twenty runs
 ENDED = ("finished", "stopped", "failed")
 
 
 @dataclass(eq=False)
 class Job:
-    """One distillation and the test of it.
+    """One distillation and its test.
 
     Attributes
     ----------
     order : Order
-        What is to be done.
+        What to do.
     state : {"waiting", "running", "paused", "stopped", "finished", "failed"}
-        A stopped one can go on.
+        A stopped job can be resumed.
     stage : str
-        What is being done, in words.
+        What is being done now, in words.
     step, total : int
-        Steps on the images (or epochs of the test) done, and to do.
+        Steps on the images (or epochs of the test) that are done, and all of them.
     losses : dict of int to float
-        Step and matching loss.
+        Step -> matching loss.
     frames : dict of int to array
-        Step and the synthetic images then, uint8 [M, C, H, W]; a few, the first and last of them.
+        Step -> the synthetic images at that step, uint8 [M, C, H, W]; a few, including the first
+        and the last.
     tested : FairnessReport or None
-        Of the networks tested so far; `fairness` has that of all.
+        Report on the networks tested so far; `fairness` returns the final one.
     error : str
         Why it failed.
     out, report : Path or None
@@ -62,7 +63,7 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """Of the stage, at the pace of it so far; None while that is unknown."""
+        """Time left in this stage, at its pace so far; None while that is unknown."""
         start, first = self._since
         done = self.step - first
         if self.state != "running" or done < 2 or not self.total:
@@ -78,14 +79,14 @@ class Job:
         return FairnessReport.load(self.report)
 
     def take(self, kind: str, content: dict[str, Any]) -> None:
-        """Take in what the worker says of this job, see `fddkit.workbench.worker.serve`.
+        """Process a message of the worker about this job, see `fddkit.workbench.worker.serve`.
 
         Parameters
         ----------
         kind : str
             ``stage``, ``frame``, ``tested``, ``paused``, ``resumed`` or one of `ENDED`.
         content : dict
-            What comes with it.
+            The content of the message.
         """
         if kind == "stage":
             self.stage, self.step, self.total = content["stage"], 0, 0
@@ -96,7 +97,7 @@ class Job:
             self.frames[self.step] = content["frame"]
             if len(self.frames) > _FRAMES:
                 _thin(self.frames)
-            if self._since[1] == 0:  # the first step may be that of a run that goes on
+            if self._since[1] == 0:  # a resumed run does not begin at step 1
                 self._since = (time.monotonic(), self.step)
         elif kind == "tested":
             self.step, self.total = content["done"], content["total"]
@@ -111,7 +112,7 @@ class Job:
 
 
 def _thin(frames: dict[int, np.ndarray]) -> None:
-    """Let go of the frame that is missed least: the one whose neighbours are nearest."""
+    """Drop the frame that is missed least: the one whose neighbours are closest."""
     steps = sorted(frames)
     threes = zip(steps, steps[1:], steps[2:], strict=False)
     del frames[min(threes, key=lambda three: three[2] - three[0])[1]]

@@ -1,4 +1,4 @@
-"""Distillations in the background, one after the other: start, pause, go on, stop, never lose."""
+"""Distillations in the background, one after another: start, pause, resume, stop."""
 
 import asyncio
 import atexit
@@ -19,23 +19,23 @@ from .choice import Choice
 from .jobs import ENDED, Job
 from .worker import Order, serve
 
-_PATIENCE = 4.0  # seconds until a worker that does not stop is ended
+_PATIENCE = 4.0  # seconds until a worker that does not stop is terminated
 
 
 class Jobs:
-    """A queue, and the process that works on it.
+    """A queue of jobs, and the process that works on it.
 
     Parameters
     ----------
     folder : path-like
-        Where sets and reports are saved. One that is there is not computed again.
+        Where sets and reports are saved. Existing ones are not computed again.
     root : str
         The folder with the raw data.
     repeats : int
         Networks trained on each set.
     changed : callable, optional
-        Called with a job whenever something about it is new: on the event loop that runs where
-        the queue was made, or else on a thread. What happens in a burst is told once.
+        Called with a job whenever something about it has changed: on the event loop that runs
+        where the queue was made, or else on a thread. Changes in a burst are reported once.
     """
 
     def __init__(
@@ -49,21 +49,21 @@ class Jobs:
         self.all: list[Job] = []
         self._queue: deque[Job] = deque()
         self._now: Job | None = None
-        self._impatient: threading.Timer | None = None  # ends a worker that does not stop
+        self._impatient: threading.Timer | None = None  # terminates a worker that does not stop
         self._lock = threading.RLock()
         self._told: set[int] = set()
         try:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
-            # never on a thread that holds the lock: who hears it may wait for one who wants it
+            # not on a thread that holds the lock: the callback may wait for a thread that wants it
             self._teller = ThreadPoolExecutor(1, "fddkit-jobs")
         self._closed = False
         self._start()
         atexit.register(self.close)
 
     def _start(self) -> None:
-        """Start a worker; it makes itself ready while nobody waits."""
+        """Start a worker, which prepares itself in the background."""
         self._ready = False
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -71,7 +71,7 @@ class Jobs:
             target=serve, args=(theirs,), name="fddkit-worker", daemon=True
         )
         self._process.start()
-        theirs.close()  # so that its end is noticed here
+        theirs.close()  # so that we notice when the worker ends
         threading.Thread(target=self._listen, args=(self._pipe, self._process), daemon=True).start()
 
     def submit(self, choice: Choice) -> Job:
@@ -101,11 +101,11 @@ class Jobs:
         return job
 
     def pause(self, job: Job) -> None:
-        """Let a running job rest; what it holds stays in memory, and on disk from time to time."""
+        """Pause a running job; its state stays in memory, and on disk as of the last checkpoint."""
         self._say(job, "pause")
 
     def resume(self, job: Job) -> None:
-        """Let a paused job go on, or take a stopped one up where it was."""
+        """Continue a paused job, or resume a stopped or failed one where it was."""
         with self._lock:
             if job.state == "paused":
                 self._say(job, "resume")
@@ -115,14 +115,14 @@ class Jobs:
                 self._next()
 
     def stop(self, job: Job) -> None:
-        """End a job; the same choice later goes on where it stopped."""
+        """Stop a job; submitting the same choice later resumes it."""
         with self._lock:
             if job in self._queue:
                 self._queue.remove(job)
                 self._end(job, "stopped")
             elif job is self._now and self._impatient is None:
                 self._say(job, "stop")
-                self._interrupt()  # also where it does not look at words
+                self._interrupt()  # in case it is not reading messages
                 self._impatient = threading.Timer(_PATIENCE, self._process.terminate)
                 self._impatient.daemon = True
                 self._impatient.start()
@@ -133,23 +133,23 @@ class Jobs:
         Parameters
         ----------
         jobs : iterable of Job, optional
-            Which.
+            The jobs.
         seconds : float
-            At most.
+            At most this long.
 
         Raises
         ------
         TimeoutError
-            If they have not.
+            If they have not ended by then.
         """
         jobs, limit = list(self.all if jobs is None else jobs), time.monotonic() + seconds
         while any(job.state not in ENDED for job in jobs):
             if time.monotonic() > limit:
-                raise TimeoutError(f"not ended after {seconds:g} s; stop it or wait longer")
+                raise TimeoutError(f"jobs still run after {seconds:g} s; stop them or wait longer")
             time.sleep(0.02)
 
     def close(self) -> None:
-        """End the worker; a run that it was at goes on where it was when it is asked for again."""
+        """End the worker; its current run resumes where it was when it is submitted again."""
         if self._closed:
             return
         with self._lock:
@@ -172,7 +172,7 @@ class Jobs:
     def _say(self, job: Job, word: str) -> None:
         with self._lock:
             if job is self._now:
-                with suppress(OSError):  # it has ended, as the listener is about to learn
+                with suppress(OSError):  # it has ended, as the listener will notice
                     self._pipe.send(word)
 
     def _interrupt(self) -> None:
@@ -180,7 +180,7 @@ class Jobs:
             os.kill(self._process.pid, signal.SIGINT)
 
     def _next(self) -> None:
-        """Hand the next order to the worker, if it has none."""
+        """Give the next order to the worker, if it is idle."""
         if self._now is None and self._queue and not self._closed:
             self._now = self._queue.popleft()
             self._now.state, self._now.stage = "running", "starting"
@@ -192,14 +192,14 @@ class Jobs:
         job.state, job.stage = state, ""
         if job is self._now:
             self._now = None
-            if self._impatient is not None:  # the same run may go on at once
+            if self._impatient is not None:  # the same run may be resumed at once
                 self._impatient.cancel()
                 self._impatient = None
         self._tell(job)
         self._next()
 
     def _listen(self, pipe: Any, process: Any) -> None:
-        """Take in what a worker says, until it ends; runs in a thread of its own."""
+        """Process the messages of a worker until it ends, in a thread of its own."""
         while True:
             try:
                 kind, content = pipe.recv()
@@ -214,7 +214,7 @@ class Jobs:
                 return
             self._start()
             if self._now is not None and self._impatient is not None:
-                self._end(self._now, "stopped")  # as it was told to
+                self._end(self._now, "stopped")  # as it was asked to
             elif self._now is not None:
                 job, self._now.error = self._now, "its process ended, perhaps for lack of memory"
                 self._end(job, "failed")
@@ -227,7 +227,7 @@ class Jobs:
             self._tell(job)
 
     def _tell(self, job: Job) -> None:
-        """Say that a job has changed, once for all that happens until it is heard."""
+        """Announce that a job has changed, once for all changes until `_hear` runs."""
         if id(job) in self._told or self._closed or (self._loop and self._loop.is_closed()):
             return
         self._told.add(id(job))

@@ -1,7 +1,7 @@
-"""What the explorer's live panels show: any bias ratio at once, painting only what is seen.
+"""What the explorer's live panels show: any bias ratio at once, painting only what is visible.
 
 The statistic of a group does not depend on how large the group is. So the features of a sample of
-originals, each painted as a member of every group, are computed once; a bias ratio only changes
+originals, each painted as a member of every group, are computed once. A bias ratio only changes
 the shares, and with them the targets of the rules.
 """
 
@@ -19,7 +19,7 @@ from ..rules.rules import drawn
 from ..theory import GroupStatistics, Signal, aims
 from .choice import Choice
 
-SAMPLE = 40  # originals of each class whose features stand for their groups
+SAMPLE = 40  # originals of each class whose features represent their groups
 T = TypeVar("T")
 
 
@@ -30,11 +30,11 @@ class Scene:
     Attributes
     ----------
     choice : Choice
-        What was asked for.
+        What was chosen.
     target_names, group_names : tuple of str
         Names of the C classes and the A groups.
     counts : Tensor
-        int64 [C, A], the images of each class and group in the whole training set.
+        int64 [C, A], the number of images of each class and group in the whole training set.
     images, group : Tensor
         uint8 [C * K, channels, H, W], K random images of each class, and the group of each.
     stats : GroupStatistics
@@ -54,14 +54,14 @@ class Scene:
 
 
 class Bench:
-    """Makes scenes, and keeps what the next one can use.
+    """Makes scenes, and caches what the next one can reuse.
 
     Parameters
     ----------
     root : str
         The folder with the raw data.
     shown : int
-        At most so many images of each class.
+        Images of each class, at most.
     """
 
     def __init__(self, root: str = "data", shown: int = 12):
@@ -76,7 +76,7 @@ class Bench:
         Parameters
         ----------
         choice : Choice
-            Of it the data set, seed, GAP, BR and IPC count.
+            Its data set, seed, GAP, BR, IPC and rule are used.
 
         Returns
         -------
@@ -92,7 +92,7 @@ class Bench:
         classes, groups = len(canvas.target_names), len(canvas.group_names)
         cell = canvas.target * groups + group
         counts = cell.bincount(minlength=classes * groups).view(classes, groups)
-        # always the same originals: what changes while a slider moves is the bias alone
+        # always the same originals, so that only the bias changes while a slider moves
         index = _first(canvas, min(choice.ipc, self.shown))
         key = (choice.dataset, choice.seed, choice.gap)
         points = _kept(self._points, key, 32, lambda: _points(canvas))
@@ -125,7 +125,7 @@ class Bench:
 
 
 def _kept(store: OrderedDict, key: Hashable, most: int, make: Callable[[], T]) -> T:
-    """Return what is stored, or make it and let go of what was longest not asked for."""
+    """Return what is stored, or make it and drop the entry that was not used for longest."""
     if key not in store:
         store[key] = make()
         if len(store) > most:
@@ -137,7 +137,7 @@ def _kept(store: OrderedDict, key: Hashable, most: int, make: Callable[[], T]) -
 def _first(canvas: Canvas, count: int) -> Tensor:
     """Return ``count`` random originals of each class, class by class.
 
-    Spread over the deck, so that a bias ratio takes the majority's share of them.
+    They are spread over the deck, so that the majority gets its share of them.
     """
     rows = []
     for own in canvas.deck.rows:

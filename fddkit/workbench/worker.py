@@ -1,7 +1,7 @@
-"""The explorer's other process: it distils and evaluates, and says how far it is.
+"""The explorer's other process, which distils, evaluates and reports its progress.
 
-A process and not a thread, so that sliders stay quick while it computes, that it can be stopped
-wherever it is, and that nothing of it stays in the kernel's memory.
+It is a process and not a thread, so that sliders stay quick while it computes, it can be stopped
+anywhere, and nothing of it stays in the kernel's memory.
 """
 
 import signal
@@ -17,23 +17,23 @@ from typing import Any
 from ..core.processes import end_with
 from .choice import Choice
 
-_BETWEEN = 0.4  # seconds between two frames: drawing them takes time from the run
+_BETWEEN = 0.4  # seconds between two frames: drawing them slows the run
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the worker is told to do.
+    """What the worker has to do.
 
     Attributes
     ----------
     choice : Choice
         What to distil.
     root, folder : str
-        Of the raw data, and of what is saved.
+        Folders of the raw data and of the results.
     repeats : int
         Networks to train on the set.
     mine : bytes
-        What has been registered, see `fddkit.core.entries.ship`.
+        Registered entries, see `fddkit.core.entries.ship`.
     """
 
     choice: Choice
@@ -49,7 +49,7 @@ class Order:
 
     @property
     def report(self) -> Path:
-        """Where the report is saved; the same set tested by more networks is another one."""
+        """Where the report is saved; another number of networks is another report."""
         return self.out.with_suffix(f".x{self.repeats}.json")
 
 
@@ -62,7 +62,7 @@ class _Link:
         self._last = 0.0
 
     def interrupt(self, *_: object) -> None:
-        """Stop the work, if there is any; a signal's handler."""
+        """Stop the work, if there is any (a signal handler)."""
         if not self.working:
             return
         if self.sending:
@@ -71,7 +71,7 @@ class _Link:
             raise KeyboardInterrupt
 
     def send(self, kind: str, **content: Any) -> None:
-        """Send a message whole."""
+        """Send a whole message, even if interrupted meanwhile."""
         self.sending = True
         try:
             self.pipe.send((kind, content))
@@ -89,7 +89,7 @@ class _Link:
         return True
 
     def obey(self) -> None:
-        """Do what was asked for since: stop, or wait until it may go on."""
+        """Obey the messages received since: stop, or wait until resumed."""
         paused = False
         while paused or self.pipe.poll():
             word = self.pipe.recv()
@@ -102,12 +102,12 @@ class _Link:
 
 
 def serve(pipe: Connection) -> None:
-    """Work until told to end, or the other end of the pipe is closed.
+    """Work until told to end, or until the other end of the pipe is closed.
 
     Parameters
     ----------
     pipe : Connection
-        Brings orders and the words ``stop``, ``pause``, ``resume`` and ``end``; takes messages.
+        Delivers orders and the words ``stop``, ``pause``, ``resume`` and ``end``; takes messages.
     """
     link = _Link(pipe)
     end_with(parent_process().pid)
@@ -126,11 +126,11 @@ def serve(pipe: Connection) -> None:
             if isinstance(order, Order):
                 _answer(link, order)
             if order == "end" or link.over:
-                return  # any other word came after the work was done
+                return  # any other word came after the work had ended
 
 
 def _answer(link: _Link, order: Order) -> None:
-    """Carry out an order, and say how it ended."""
+    """Carry out an order, and report how it ended."""
     from ..core.entries import receive
     from ..core.errors import FddkitError
 
@@ -145,15 +145,15 @@ def _answer(link: _Link, order: Order) -> None:
     except KeyboardInterrupt:
         link.send("stopped")
     except (FddkitError, MemoryError) as error:
-        link.send("failed", error=str(error) or "there is not enough memory; take a smaller preset")
+        link.send("failed", error=str(error) or "there is not enough memory; use a smaller preset")
     except BrokenPipeError:
         raise
-    except Exception as error:  # the reader of the message can do without a traceback
+    except Exception as error:  # whoever reads the message does not need a traceback
         link.send("failed", error=f"{type(error).__name__}: {error}")
 
 
 def _known(path: Path, data: Any) -> Any:
-    """Return the report that is saved, if it is that of this very set."""
+    """Return the saved report, if it is that of this same set."""
     from ..core.files import keep_whole
     from ..evaluation.report import FairnessReport
 
@@ -198,7 +198,7 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
     quiet = {"preset": choice.preset, "seed": choice.seed, "progress": False}
     keep = None if choice.baseline else order.out
     order.out.parent.mkdir(parents=True, exist_ok=True)
-    # the whole set is as large as the training set: it is looked at and not saved
+    # the whole set is the training set itself, so it is not saved again
     data = train
     keep_whole(order.out, DistilledSet.load)
     if choice.sized:

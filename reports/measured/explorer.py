@@ -101,7 +101,7 @@ def distil(page) -> tuple[float, float, float, float]:
     time.sleep(2)
     start = time.perf_counter()
     page.get_by_role("button", name="Stop").click()
-    page.get_by_text("stopped; resume goes on where it was").wait_for()
+    page.get_by_text("stopped; Resume continues where it was").wait_for()
     stopped = time.perf_counter() - start
     page.get_by_label("seed").fill("1")  # nothing of it is on the disk
     page.keyboard.press("Tab")

@@ -61,7 +61,7 @@ def test_real_sets_have_the_share_of_their_bias_ratio():
 
 
 def test_groups_that_are_no_colours_are_refused():
-    with pytest.raises(FddkitError, match="no colours"):
+    with pytest.raises(FddkitError, match="not colours"):
         colours.nearest(torch.zeros(1, 3, 2, 2), ("gray", "colour"))
     with pytest.raises(FddkitError, match="no colour"):
         colours.majority_share(torch.zeros(1, 1, 2, 2), torch.tensor([0]), COLOURS)

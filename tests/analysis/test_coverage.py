@@ -363,15 +363,15 @@ def test_mistakes_get_a_sentence():
         (lambda: coverage(f, "real", "mad"), "did you mean 'made'"),
         (lambda: coverage(f, "made", "real"), "'made' belong to no group; name a real set"),
         (lambda: coverage(f, "real", "made", k=0), "k=0 is not a positive integer"),
-        (lambda: coverage(f, "real", "made", radius=-1), "radius=-1 is no distance"),
-        (lambda: coverage(f, "real", "made", radius=math.nan), "radius=nan is no distance"),
+        (lambda: coverage(f, "real", "made", radius=-1), "radius=-1 is not a distance"),
+        (lambda: coverage(f, "real", "made", radius=math.nan), "radius=nan is not a distance"),
         (lambda: probe(f, "made"), "'made' belong to no group"),
         (lambda: probe(f, "real", "groups"), "did you mean 'group'"),
-        (lambda: probe(f, "real", folds=1), "folds=1 leave nothing"),
+        (lambda: probe(f, "real", folds=1), "folds=1 is not an integer of at least 2"),
         (lambda: purity(f, "nobody"), "'nobody' is not a set of these features"),
         (lambda: purity(f, "real", "class"), "'class' is not a label; known: group, target"),
-        (lambda: purity(f, "real", clusters=99), "clusters=99 do not fit 48 images"),
-        (lambda: purity(f, "real", clusters=0), "clusters=0 do not fit"),
+        (lambda: purity(f, "real", clusters=99), "clusters=99 does not suit 48 images"),
+        (lambda: purity(f, "real", clusters=0), "clusters=0 does not suit"),
     ]:
         with pytest.raises(FddkitError, match=words):
             call()

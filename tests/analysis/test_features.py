@@ -274,14 +274,14 @@ def test_mistakes_get_a_sentence(data, tmp_path, monkeypatch):
     bad = replace(s, images=s.images * torch.nan)
     other = toy(0, torch.full((3, 2), 2), side=12)
     for sets, options, words in [
-        ({}, {}, "no set to take features of"),
+        ({}, {}, "no set to extract features from"),
         ({"a": 3}, {}, "'a' is a int"),
         ({"a": data}, {"trained_on": 3}, "'trained_on' is a int"),
         ({"a": data.subset(torch.arange(0))}, {}, "'a' holds no image"),
-        ({"a": data, "b": other}, {}, "'b' has not the shape"),
-        ({"a": data}, {"trained_on": other}, "'trained_on' has not the shape"),
-        ({"a": data, "b": replace(data, target_names=("x", "y", "z"))}, {}, "not the classes"),
-        ({"s": s, "a": data, "b": replace(data, group_names=("x", "y"))}, {}, "not the groups"),
+        ({"a": data, "b": other}, {}, "'b' does not have the shape"),
+        ({"a": data}, {"trained_on": other}, "'trained_on' does not have the shape"),
+        ({"a": data, "b": replace(data, target_names=("x", "y", "z"))}, {}, "have the classes"),
+        ({"s": s, "a": data, "b": replace(data, group_names=("x", "y"))}, {}, "have the groups"),
         ({"a": data}, {"per_cell": 0}, "per_cell=0 leaves no real image"),
         ({"a": data}, {"network": "convnets"}, "did you mean 'convnet'"),
         ({"a": data}, {"epochs": 3}, "'epochs' is a setting of the training"),
@@ -295,7 +295,7 @@ def test_mistakes_get_a_sentence(data, tmp_path, monkeypatch):
     f = cloud(4)
     with pytest.raises(FddkitError, match="did you mean 'tsne'"):
         project(f, "t-sne")
-    with pytest.raises(FddkitError, match="umap lays out 5 images or more, not 4"):
+    with pytest.raises(FddkitError, match="umap needs at least 5 images, not 4"):
         project(f, "umap", cache=tmp_path)
     with pytest.raises(FddkitError, match="'b' is not a set of these features; known: a"):
         f.rows("b")

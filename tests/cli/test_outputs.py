@@ -63,7 +63,7 @@ def test_files_beside_the_output_that_are_somebody_elses_are_kept(tmp_path, caps
     lock = tmp_path / ".t.lock"
     lock.write_text("precious")
     assert main([*distil, "--out", str(tmp_path / "t")]) == 2
-    assert "is no lock of fddkit, and is kept" in capsys.readouterr().err
+    assert "is not a lock of fddkit, and is kept" in capsys.readouterr().err
     assert lock.read_text() == "precious"
     project = tmp_path / "p.toml"
     project.write_text('name = "fddkit"')
@@ -74,7 +74,7 @@ def test_files_beside_the_output_that_are_somebody_elses_are_kept(tmp_path, caps
 @pytest.mark.parametrize("out", ["", ".", "/", "sets/"])
 def test_the_name_of_a_folder_is_one_sentence(out, capsys):
     assert main(["distill", "--method", "random", "--ipc", "1", "--out", out]) == 2
-    assert "give that of a file" in capsys.readouterr().err
+    assert "is the name of a folder; give" in capsys.readouterr().err
 
 
 def test_a_checkpoint_replaces_no_file_that_has_come_meanwhile(tmp_path):
@@ -135,7 +135,7 @@ def test_images_go_where_nothing_of_the_same_name_is(sets, tmp_path, capsys):
     folder.mkdir()
     labels = folder / "labels.csv"
     labels.write_text("file,label\nmine.png,3\n")
-    with pytest.raises(fdd.FddkitError, match=r"labels.csv is there, and is kept; choose an empty"):
+    with pytest.raises(fdd.FddkitError, match=r"labels.csv exists, and is kept; choose an empty"):
         s.to_images(folder)
     assert labels.read_text() == "file,label\nmine.png,3\n"
     assert os.listdir(folder) == ["labels.csv"]
@@ -143,7 +143,7 @@ def test_images_go_where_nothing_of_the_same_name_is(sets, tmp_path, capsys):
     s.to_images(folder)
     before = {path: path.read_bytes() for path in folder.iterdir()}
     s.to_images(folder)  # the same again
-    with pytest.raises(fdd.FddkitError, match="is there, and is kept"):
+    with pytest.raises(fdd.FddkitError, match="exists, and is kept"):
         DistilledSet.load(sets / "1.st").to_images(folder)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 

@@ -61,7 +61,7 @@ def surrogate() -> UnicodeEncodeError:
 
 # --- exceptions -----------------------------------------------------------------------------
 
-MEMORY = "there is not enough memory; take fewer jobs, a smaller batch"
+MEMORY = "there is not enough memory; use fewer jobs, a smaller batch"
 TROUBLES = {
     "python's memory": (MemoryError(), 1, MEMORY),
     "torch on Linux": (RuntimeError("DefaultCPUAllocator: can't allocate memory: you"), 1, MEMORY),
@@ -146,7 +146,7 @@ def test_a_real_lack_of_memory_is_one_sentence(here):
 def test_a_nul_character_is_refused(words, here, capsys):
     assert main(words) == 2
     err = capsys.readouterr().err
-    assert "holds a NUL character" in err
+    assert "contains a NUL character" in err
     assert "\0" not in err
     assert list(here.iterdir()) == []
 
@@ -200,7 +200,7 @@ def test_too_few_files_for_a_notebook_are_told_before_it_starts(here, monkeypatc
 def test_a_full_stdout_is_told(words, here):
     ended = fddkit(words, "> /dev/full")
     assert ended.returncode == 1
-    assert ended.stderr.startswith("fddkit: what was to be shown here is lost (No space left")
+    assert ended.stderr.startswith("fddkit: some output could not be written (No space left")
     assert ended.stderr.count("\n") == 1
 
 
@@ -232,7 +232,7 @@ class Broken(io.StringIO):
 def test_what_cannot_be_shown_is_a_failure_and_a_mistake_stays_one(here, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout", Broken())
     assert main(["datasets"]) == 1
-    assert "is lost (Input/output error)" in capsys.readouterr().err
+    assert "could not be written (Input/output error)" in capsys.readouterr().err
     assert main(["report"]) == 2
     monkeypatch.setattr("sys.stderr", Broken())
     assert main(["report"]) == 2

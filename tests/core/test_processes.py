@@ -239,7 +239,7 @@ def test_no_place_for_temporary_files_is_one_sentence(monkeypatch):
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
     with (
-        pytest.raises(temporary.FddkitError, match="let TMPDIR name one that you may write to"),
+        pytest.raises(temporary.FddkitError, match="set TMPDIR to one that you may write to"),
         temporary.private_folder(),
     ):
         pass

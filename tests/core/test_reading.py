@@ -31,10 +31,10 @@ def _socket(path):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (_fifo, "it is no plain file"),
+        (_fifo, "it is not a regular file"),
         (_socket, "cannot read"),
         (lambda path: path.mkdir(), "it is a folder"),
-        (lambda path: path.symlink_to("/dev/zero"), "it is no plain file"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
         (lambda path: path.symlink_to(path), "cannot read"),
         (lambda path: path.symlink_to(path / "x"), "cannot read"),
         (lambda path: None, "No such file"),
@@ -49,7 +49,7 @@ def test_anything_else_is_one_sentence_at_once(tmp_path, monkeypatch, make, sent
 
 
 def test_a_name_that_is_none_is_one_sentence():
-    with pytest.raises(FddkitError, match=r"is no file name .*; give another"):
+    with pytest.raises(FddkitError, match=r"is not a valid file name .*; give another"):
         read_bytes("a\0b")
 
 
@@ -57,8 +57,8 @@ def test_a_name_that_is_none_is_one_sentence():
     ("text", "reason"),
     [
         ("{", "Expecting"),
-        ("NaN", "NaN is no number of JSON"),
-        ("[-Infinity]", "-Infinity is no number"),
+        ("NaN", "NaN is not a JSON number"),
+        ("[-Infinity]", "-Infinity is not a JSON number"),
         ("1e999", "a number is too large"),
         ('"\\ud800"', "surrogates not allowed"),
         ('{"\\udfff": 1}', "surrogates not allowed"),

@@ -214,7 +214,7 @@ def test_wrong_shapes_are_told():
         GroupedDataset.from_arrays(images[:, 0], target, group)
     with pytest.raises(FddkitError, match="with 1 or 3 channels"):
         GroupedDataset.from_arrays(images[:, :2], target, group)
-    with pytest.raises(FddkitError, match="no array"):
+    with pytest.raises(FddkitError, match="not an array"):
         GroupedDataset.from_arrays([images[0], images[1, :, :2]], [0, 1], [0, 1])
     with pytest.raises(FddkitError, match="holds no image"):
         GroupedDataset.from_arrays(images[:0], target[:0], group[:0])

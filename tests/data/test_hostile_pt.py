@@ -128,7 +128,7 @@ SHORT = {  # what a sentence says about them
     "tensor/short-storage-zip": "damaged",
     "tensor/huge-stride-0-old": "repeat themselves",
     "tensor/qtensor-zip": "more than plain data, torch.per_tensor_affine",
-    "tensor/QInt8-old": "no plain tensor",
+    "tensor/QInt8-old": "not a plain tensor",
     "tensor/untyped-zip": "more than plain data, torch.storage.UntypedStorage",
     "numpy/crash": "damaged",
     "numpy/array-object": "more than plain data, numpy.core.multiarray._reconstruct",
@@ -146,8 +146,8 @@ SHORT = {  # what a sentence says about them
     "format/tar-evil": "torch.save did not write it",
     "format/npy-objects": "torch.save did not write it",
     "format/empty": "torch.save did not write it",
-    "place/fifo": "no plain file",
-    "place/zero": "no plain file",
+    "place/fifo": "not a regular file",
+    "place/zero": "not a regular file",
     "place/sparse": "bytes",
     "place/folder": "cannot read",
 }
@@ -206,9 +206,9 @@ def test_all_files_do_no_harm(tmp_path):
 
 
 WORDS = [
-    *("more than plain data", "it is damaged", "torch.save did not write it", "no plain tensor"),
+    *("more than plain data", "it is damaged", "torch.save did not write it", "not a plain tensor"),
     *("repeat themselves", "as any known code saves them", "GiB of memory", "it took more than"),
-    *("crashed its reader", "unpacks to more", "no plain file", "cannot read", "no such file"),
+    *("crashed its reader", "unpacks to more", "not a regular file", "cannot read", "no such file"),
 ]
 
 

@@ -106,10 +106,10 @@ MISTAKES = {
     r"not the classes": lambda i, t: ([i, t + 0.5], {}),
     "no image of 9": lambda i, t: ([i[:18], t[:18]], {}),
     "lie in .0, 1.; this is another format": lambda i, t: ([i * 9, t], {}),
-    "no plain tensor": lambda i, t: ([i.to_sparse(), t], {}),
+    "not a plain tensor": lambda i, t: ([i.to_sparse(), t], {}),
     "repeat themselves": lambda i, t: ([i[:1].clone().expand(20, -1, -1, -1), t], {}),
     "does not hold images and labels": lambda i, t: ({"data": [[i, t, t]]}, {}),
-    "no labels.* with their labels|images alone": lambda i, t: (i, {}),
+    "no labels.* with their labels|only images": lambda i, t: (i, {}),
     "cannot be imported: the learnt step size": lambda i, t: ({"data": [[i, t]]}, {"lr": -1.0}),
     "cannot be imported: the factor": lambda i, t: ({"data": [[i, t]]}, {"factor": 0}),
 }

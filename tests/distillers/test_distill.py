@@ -210,7 +210,7 @@ def test_every_cell_of_the_matrix_converges_on_digits(method, rule, train, tmp_p
     )
     config = type(METHODS[method].presets["smoke"])(**s.config["settings"])
     m = METHODS[method](train, 5, config, seed=99)
-    m.prepare(rule, tmp_path, progress=False)
+    m.prepare(RULES[rule], tmp_path, progress=False)
     fresh = range(0, 10 * m.per_network, m.per_network)
     before, after = (
         sum(m.gradient(images, RULES[rule], step)[0] for step in fresh)
@@ -250,7 +250,7 @@ def test_another_configuration_is_refused_unless_overwritten(train, tmp_path):
     path.unlink()
     with pytest.raises(fdd.FddkitError, match=r"s.safetensors.part is .*not a checkpoint.*move it"):
         run(train, out=path)
-    with pytest.warns(UserWarning, match=r"is kept as s.safetensors.part.damaged and made anew"):
+    with pytest.warns(UserWarning, match=r"is kept as s.safetensors.part.damaged and made again"):
         run(train, out=path, fairness="fairdd", overwrite=True)
     assert DistilledSet.load(f"{path}.part.damaged").config == s.config
 
@@ -345,7 +345,7 @@ def test_an_output_that_is_no_plain_file_is_one_sentence(train, tmp_path, what):
         os.mkfifo(path)
     else:
         path = Path("/dev/full")
-    with pytest.raises(fdd.FddkitError, match=r"it is (a folder|no plain file)"):
+    with pytest.raises(fdd.FddkitError, match=r"it is (a folder|not a regular file)"):
         run(train, out=path)
 
 
@@ -377,7 +377,7 @@ def test_a_run_that_goes_on_under_other_versions_says_so(train, tmp_path):
     tensors, header = read_tensors(part, CHECKPOINT)
     header["versions"]["torch"] = "1.0"
     write_tensors(part, CHECKPOINT, tensors, header)
-    with pytest.warns(UserWarning, match=r"begun with torch 1\.0 and goes on with another"):
+    with pytest.warns(UserWarning, match=r"begun with torch 1\.0 and continues with another"):
         s = run(train, out=path)
     assert s.versions["begun"] == {"torch": "1.0"}
     assert DistilledSet.load(path).versions == s.versions

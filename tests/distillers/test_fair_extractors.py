@@ -11,6 +11,7 @@ from fddkit.distillers.dc import DC, DCSettings
 from fddkit.distillers.fair_extractors import balanced, fair_extractors
 from fddkit.distillers.mtt import MTTSettings
 from fddkit.distillers.registry import settings
+from fddkit.rules.rules import RULES
 
 COUNTS = torch.tensor([[30, 2, 0], [3, 8, 1]])
 TINY = {"width": 4, "depth": 2, "extractors": 2, "extractor_steps": 5, "extractor": "fair"}
@@ -54,7 +55,7 @@ def test_a_pool_is_found_again_and_an_interrupted_one_goes_on(data, tmp_path, mo
 def test_networks_start_from_the_pool_in_turns(data, tmp_path):
     c = DCSettings(**TINY).resolve(2, data)
     m = DC(data, 2, c, 0)
-    m.prepare("cobra", tmp_path, progress=False)
+    m.prepare(RULES["cobra"], tmp_path, progress=False)
     pool = fair_extractors(data, c, 0, cache=tmp_path, progress=False)[0]
     for iteration in range(4):
         found = parameters_to_vector(m.fresh(iteration).parameters())
@@ -64,7 +65,7 @@ def test_networks_start_from_the_pool_in_turns(data, tmp_path):
 def test_a_method_that_trains_its_networks_leaves_the_pool_alone(data, tmp_path):
     c = DCSettings(**TINY, outer=2, inner=1).resolve(2, data)
     m = DC(data, 2, c, 0)
-    m.prepare("cobra", tmp_path, progress=False)
+    m.prepare(RULES["cobra"], tmp_path, progress=False)
     start = parameters_to_vector(m.network(0).parameters()).clone()
     m.after(m.start().images, 0)
     assert not torch.equal(parameters_to_vector(m.network(1).parameters()), start)

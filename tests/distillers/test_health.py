@@ -46,7 +46,7 @@ def test_a_sentence_for_every_verdict_and_none_for_a_sound_one():
     for verdict in VERDICTS:
         said = sentence({"verdict": verdict, "notes": ["why"]})
         assert (verdict in said and said.endswith("why")) != (verdict == "sound")
-    assert "unknown to this fddkit" in sentence({"verdict": "splendid"})
+    assert "does not know the verdict" in sentence({"verdict": "splendid"})
 
 
 def test_a_sample_is_spread_over_a_set():

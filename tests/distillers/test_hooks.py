@@ -44,7 +44,7 @@ def build(method, data, folder, **changed):
     given = {"batch": 6, "width": 4, "depth": 2, **TINY[method], **changed}
     chosen = settings("smoke", method, **given)
     m = METHODS[method](data, 2, chosen.resolve(2, data), 0)
-    m.prepare("cobra", folder, progress=False)
+    m.prepare(RULES["cobra"], folder, progress=False)
     return m
 
 

@@ -169,7 +169,7 @@ def test_paper_settings_follow_the_official_code():
     ("wrong", "sentence"),
     [
         ({"factor": 0}, "factor=0 is not a positive integer"),
-        ({"cutmix": 1.5}, "cutmix=1.5 is no probability"),
+        ({"cutmix": 1.5}, "cutmix=1.5 is not a probability"),
         ({"net_momentum": 1.0}, "net_momentum=1.0 is outside"),
         ({"distance": "l3"}, "not a value of distance"),
         ({"init": "mixed"}, "did you mean 'mix'"),

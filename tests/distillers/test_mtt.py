@@ -29,7 +29,7 @@ def data():
 def build(data, folder, rule="vanilla", dtype=torch.float64, **changed):
     chosen = MTTSettings(**{**TINY, **changed}).resolve(2, data)
     m = MTT(data, 2, chosen, 0, dtype=dtype)
-    m.prepare(rule, folder, progress=False)
+    m.prepare(RULES[rule], folder, progress=False)
     return m
 
 
@@ -169,7 +169,7 @@ def test_paper_settings_follow_the_table(data):
 def test_mistakes_get_a_sentence(data):
     with pytest.raises(FddkitError, match="reach beyond the experts' 3 epochs"):
         MTTSettings(**{**TINY, "max_start": 4}).resolve(2, data)
-    with pytest.raises(FddkitError, match="mtt has no rule 'fairdd': a student ends at one point"):
+    with pytest.raises(FddkitError, match="mtt has no rule 'fairdd': only the plain mean"):
         fdd.distill(data, "mtt", "fairdd", 2)
     with pytest.raises(FddkitError, match="alpha=0 is not a positive number"):
         MTTSettings(alpha=0)

@@ -116,7 +116,7 @@ def test_a_damaged_expert_is_set_aside_and_trained_anew(data, tmp_path):
     path = whole.files[1][0]
     content = path.read_bytes()
     path.write_bytes(content[:-4] + b"\0\0\1\0")
-    with pytest.warns(UserWarning, match=r"expert-.* is kept as .*\.damaged and made anew"):
+    with pytest.warns(UserWarning, match=r"expert-.* is kept as .*\.damaged and made again"):
         again = train_experts(data, TINY, 0, cache=tmp_path, progress=False)
     assert again.seals == whole.seals
     assert path.read_bytes() == content

@@ -45,7 +45,7 @@ def test_vanilla_beside_random_images():
 
 def test_one_repeat_claims_nothing():
     text = verdict({"whole": report(0.1), "vanilla": report(0.8), "cobra": report(0.1)})
-    assert "cannot be told to amplify" in text
+    assert "cannot be shown to amplify" in text
     assert "cobra cannot be told from vanilla" in text
 
 

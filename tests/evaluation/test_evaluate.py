@@ -227,7 +227,7 @@ def _nan():
         (GOOD.subset(torch.arange(0)), GOOD, {}, "no image to train or to test on"),
         (GOOD, GOOD.subset(torch.arange(0)), {}, "no image to train or to test on"),
         (_nan(), GOOD, {}, "image 5 .* NaN"),
-        (distilled(GOOD, FLOATS, target=GOOD.target + 1), GOOD, {}, "target 2 is no class"),
+        (distilled(GOOD, FLOATS, target=GOOD.target + 1), GOOD, {}, "target 2 is not a class"),
         (GOOD, GOOD, {"networks": "convent"}, "did you mean 'convnet'"),
         (GOOD, GOOD, {"networks": []}, "each network once"),
         (GOOD, GOOD, {"networks": ["vgg11", "vgg11"]}, "each network once"),

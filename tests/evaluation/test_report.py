@@ -92,7 +92,7 @@ def test_reports_of_other_tests_are_not_pooled(report):
             FairnessReport.pool(others)
     with pytest.raises(FddkitError, match="same test images"):
         FairnessReport.pool([report, report.counterfactual])
-    with pytest.raises(FddkitError, match="number each"):
+    with pytest.raises(FddkitError, match="set numbers"):
         FairnessReport(TWO_BY_TWO, ["convnet"], sets=[0, 1])
 
 

@@ -102,7 +102,7 @@ def test_an_expert_that_was_made_anew_with_other_content_is_noticed(folder):
     )
     found = checking.check(folder)
     assert states(found)[path.name] == "whole"
-    assert "made anew since, with other content" in next(o.problem for o in found if o.problem)
+    assert "made again since, with other content" in next(o.problem for o in found if o.problem)
 
 
 def test_what_a_set_rests_on_may_lie_in_another_folder_or_be_gone(folder, tmp_path):

@@ -179,7 +179,7 @@ def test_failed_and_interrupted_runs_are_seen(tmp_path):
     (tmp_path / "02_distillation" / "b" / LOCK).touch()
     page = Page(report_page.build(tmp_path))
     assert "This run failed. class 8 is too small" in " ".join(page.text.split())
-    assert "This run was interrupted. The same command takes it up again." in page.text
+    assert "This run was interrupted. The same command resumes it." in page.text
     assert "1 failed" in page.text
     assert "1 interrupted" in page.text
     assert "card failed" in page.classes("details")
@@ -333,7 +333,7 @@ def test_a_file_that_is_something_else_is_one_card(tmp_path, name, content):
     page = Page(report_page.build(tmp_path))
     if name == "run.json":
         assert "This run failed." in page.text
-        assert "away" in page.text or "write it anew" in page.text
+        assert "away" in page.text or "write it again" in page.text
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_figures_stay_in_their_folder(tmp_path):
 def test_a_page_that_is_not_ours_is_kept(tmp_path):
     make(tmp_path)
     (tmp_path / "index.html").write_text("<title>My own site</title>")
-    with pytest.raises(FddkitError, match=r"index.html is not a page of fddkit, and is kept"):
+    with pytest.raises(FddkitError, match=r"index.html is not a page of fddkit and is kept"):
         report_page.build(tmp_path)
     assert "My own site" in (tmp_path / "index.html").read_text()
 

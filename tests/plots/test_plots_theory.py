@@ -152,3 +152,10 @@ def test_colour_shares_under_their_images(train):
 def test_groups_wear_their_own_colours_or_ones_that_can_be_told_apart():
     assert plots.group_colours(("red", "white")) == ["#ff0000", "#ffffff"]
     assert plots.group_colours(("gray", "colour")) == list(_DISTINCT[:2])
+
+
+@pytest.mark.parametrize("count", [1, 5, 7, 10])
+def test_a_film_shows_any_number_of_images(count):
+    figure = plots.film({"cobra": [torch.rand(count, 3, 8, 8)] * 2}, [1, 2])
+    height, width, _ = figure.axes[0].images[0].get_array().shape
+    assert (height + 1) * (width + 1) == count * 9 * 9  # each of them, and no gap

@@ -118,7 +118,7 @@ def test_mistakes_get_a_sentence():
         density(z, 0)
     with pytest.raises(FddkitError, match="chunk=0 holds no row"):
         density(z, chunk=0)
-    with pytest.raises(FddkitError, match="are no table"):
+    with pytest.raises(FddkitError, match="are not a table"):
         density(z[0])
     with pytest.raises(FddkitError, match="temperature=-1 is not a positive number"):
         kde_weights(z, target, temperature=-1)

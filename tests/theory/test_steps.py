@@ -34,5 +34,5 @@ def test_the_check_can_fail(balanced, monkeypatch):
 def test_classes_with_different_groups_are_refused():
     images = torch.zeros(4, 3, 16, 16, dtype=torch.uint8)
     data = fdd.GroupedDataset.from_arrays(images, [0, 0, 1, 1], [0, 1, 0, 0], name="uneven")
-    with pytest.raises(FddkitError, match="no one factor fits"):
+    with pytest.raises(FddkitError, match="no single factor fits"):
         theory.collinearity(data, ipc=1)

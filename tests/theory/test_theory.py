@@ -372,7 +372,7 @@ def test_what_has_no_statistic_is_refused():
     object.__setattr__(empty, "target", torch.zeros_like(empty.target))
     with pytest.raises(FddkitError, match="no synthetic image"):
         theory.Signal(train).synthetic(empty)
-    with pytest.raises(FddkitError, match="kde weighs single images"):
+    with pytest.raises(FddkitError, match="kde weights single images"):
         theory.reach(theory.Signal(train), "kde")
     with pytest.raises(FddkitError, match="did you mean 'cobra'"):
         theory.reach(theory.Signal(train), "cobre")

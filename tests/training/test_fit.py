@@ -146,10 +146,10 @@ def test_training_that_diverges_is_told():
         ({"augment": "colour"}, "color"),
         ({"epoch": 3}, "did you mean 'epochs'"),
         ({"schedule": "third"}, "did you mean 'thirds'"),
-        ({"cutmix": 1.5}, "cutmix=1.5 is no probability"),
+        ({"cutmix": 1.5}, "cutmix=1.5 is not a probability"),
         ({"objective": "dro"}, "known: erm, group-dro, tpr-gap"),
-        ({"dro_step": -0.1}, "dro_step=-0.1 is no strength"),
-        ({"penalty": math.inf}, "penalty=inf is no strength"),
+        ({"dro_step": -0.1}, "dro_step=-0.1 is not a strength"),
+        ({"penalty": math.inf}, "penalty=inf is not a strength"),
     ],
 )
 def test_a_recipe_out_of_range_is_refused(changes, sentence):

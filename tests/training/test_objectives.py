@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 import fddkit as fdd
 from fddkit.core.errors import FddkitError
+from fddkit.data.traits import DIGITS
 from fddkit.distillers.registry import METHODS
 from fddkit.training import networks
 from fddkit.training.fit import fit, recipe
@@ -122,7 +123,7 @@ def test_images_without_groups_are_refused(data):
         OBJECTIVES["group-dro"](data.target, torch.full_like(data.group, -1))
     noise = fdd.distill(data, "dm", "vanilla", 2, preset="smoke", iterations=1, init="noise",
                         progress=False)  # fmt: skip
-    with pytest.raises(FddkitError, match="take objective=erm"):
+    with pytest.raises(FddkitError, match="use objective=erm"):
         fdd.evaluate(noise, data, preset="smoke", objective="tpr-gap", progress=False, depth=2)
 
 
@@ -152,8 +153,9 @@ def test_a_set_is_evaluated_by_the_protocol_of_its_method(data):
     other = fdd.evaluate(s, data, protocol="idc", **options)
     assert other.config["settings"]["schedule"] == "thirds"
     assert other.config["settings"]["cutmix"] == 0.5
-    digits = replace(s, config={**s.config, "dataset": {"dataset": "digits"}}, factor=2)
-    found = fdd.evaluate(digits, data, protocol="idc", **options)
+    several, digits = replace(s, factor=2), replace(data, traits=DIGITS)
+    assert fdd.evaluate(several, data, protocol="idc", **options).config["settings"]["cutmix"] > 0
+    found = fdd.evaluate(several, digits, protocol="idc", **options)
     assert found.config["settings"]["cutmix"] == 0  # IDC mixes no digits of several formations
     foreign = replace(s, config={**s.config, "method": "something else"}, lr=0.05)
     found = fdd.evaluate(foreign, data, **options)

@@ -168,12 +168,12 @@ def test_stop_and_resume_end_as_an_uninterrupted_run(explorer):
     page.get_by_role("button", name="Resume").click()
     page.get_by_text(re.compile(r"distilling \d+ of 200")).wait_for()
     page.get_by_role("button", name="Stop").click()
-    page.get_by_text("stopped; resume goes on where it was").wait_for()
+    page.get_by_text("stopped; Resume continues where it was").wait_for()
     page.get_by_role("button", name="Resume").click()
     page.get_by_text(re.compile(r"distilling (\d\d|1\d\d) of 200")).wait_for()
     assert _picture(page, 1) != shown
     page.get_by_role("button", name="Stop").click()
-    page.get_by_text("stopped; resume goes on where it was").wait_for()
+    page.get_by_text("stopped; Resume continues where it was").wait_for()
     _preset(page, "smoke")
 
 
@@ -193,7 +193,7 @@ def test_the_classroom_hides_the_answer_until_the_guess(explorer):
     page.get_by_role("button", name="2 · Distil it").click()
     assert page.get_by_role("button", name="Reveal").is_disabled()
     page.get_by_role("button", name="Set up and run").click()
-    page.get_by_text("The answer is there. Is your guess?").wait_for()
+    page.get_by_text("The answer is ready; reveal it after your guess.").wait_for()
     page.get_by_role("button", name="Reveal").click()
     page.get_by_text(re.compile("You guessed 50")).wait_for()
 

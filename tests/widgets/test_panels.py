@@ -61,14 +61,17 @@ def test_names_cannot_break_the_markup():
 
 @pytest.mark.parametrize("br", [0.1, 0.8, 1.0])
 @pytest.mark.parametrize("gap", [None, 0, 2])
-def test_the_plane_holds_a_disc_a_group_and_three_marks(br, gap):
+def test_the_plane_holds_a_disc_a_group_and_a_mark_a_target(br, gap):
     scene = Bench().scene(Choice(ipc=1).with_(gap=gap, br=br))
     drawn = (scene.stats, scene.centres, 3, scene.group_names, "cobra")
     tree = _tree(plane.geometry(*drawn, "title"))
     titles = [t.text for t in tree.iter("title")]
     here = int(scene.stats.present[3].sum())
     assert sum("of the class" in t for t in titles) == here
-    assert sum(t.startswith("target of") for t in titles) == 3
+    targets = [t.removeprefix("target of ").split(", ") for t in titles if "target of" in t]
+    assert sorted(name for names in targets for name in names) == sorted(scene.centres)
+    # of two groups the mean is the middle of the smallest ball, too
+    assert len(targets) == (1 if here == 1 else 3 if gap is None else 2)
     for disc in tree.iter("circle"):
         assert 0 <= float(disc.get("cx")) <= 270
         assert 0 <= float(disc.get("cy")) <= 270

@@ -210,12 +210,12 @@ def test_what_was_found_is_looked_up_by_the_sliders(desk):
     desk.tabs.selected_index = 4
     desk.past.reload()
     desk.controls.apply(Choice(ipc=2, preset="smoke"))
-    assert "as the sliders say" in desk.past.table.value
+    assert "exactly as chosen" in desk.past.table.value
     desk.controls.br.value = 0.9
-    assert "the nearest that there is" in desk.past.table.value
+    assert "the closest results there are" in desk.past.table.value
     assert desk.past.images.png
     desk.controls.method.value = "dc"
-    assert "Nothing in" in desk.past.table.value
+    assert "has no result for" in desk.past.table.value
     assert desk.past.images.png == b""
     desk.controls.apply(Choice(ipc=2, preset="smoke"))
     desk.tabs.selected_index = 0

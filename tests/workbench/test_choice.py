@@ -67,7 +67,7 @@ def test_a_bias_ratio_below_the_balance_of_other_groups_is_raised():
         ({"dataset": "digit"}, "digits"),
         ({"gap": 5}, "GAP level"),
         ({"br": 0.05}, "equal groups"),
-        ({"br": 1.1}, "one group only"),
+        ({"br": 1.1}, "a single group"),
         ({"ipc": 0}, "at least 1"),
         ({"method": "dmm"}, "dm"),
         ({"method": "mtt", "fairness": "fairdd"}, "mtt"),

@@ -1,4 +1,4 @@
-"""Finished runs are found on the disk, and damaged files are passed over."""
+"""Finished runs are found on the disk, and damaged files are skipped."""
 
 import json
 
