@@ -403,7 +403,7 @@ def test_every_heading_that_the_code_cites_is_in_the_methods():
     for path in [*(ROOT / "fddkit").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
         text = re.sub(r"\s+(?:# )?", " ", path.read_text(encoding="utf-8"))
         mentions = text.count("`docs/methods.md`") if path != Path(__file__) else 0
-        found = re.findall(r'`docs/methods\.md`, "([^"]+)"', text) if mentions else []
+        found = re.findall(r'`docs/methods\.md`+[,: (]+"([^"]+)"', text) if mentions else []
         assert len(found) == mentions, path
         cited |= dict.fromkeys(found, path)
     assert cited

@@ -1,7 +1,7 @@
 """The arithmetic of fairness: from counts [repeat, group, true, predicted] to every number.
 
 Only the counts of an evaluation are kept, so anyone can recompute any metric, interval or noise
-floor from a report. This module needs only numpy. `docs/methods.md` ("Metrics") has the formulae.
+floor from a report. This module needs only numpy. `docs/methods.md`, "Metrics", has the formulae.
 """
 
 import math
@@ -98,7 +98,7 @@ def deo(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     References
     ----------
-    ``docs/methods.md``, "Metrics": FairDD prints DEO_A with the formula of DEO_M; its code
+    `docs/methods.md`, "Metrics": FairDD prints DEO_A with the formula of DEO_M; its code
     averages over classes, as is done here.
 
     Examples
