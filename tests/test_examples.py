@@ -150,10 +150,10 @@ def test_evaluate_trains_the_network_of_the_package():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_evaluate_counts_what_the_package_counts(seed, monkeypatch):
     data, test = toy(seed, COUNTS), toy(seed + 10, 8 * COUNTS)  # two cells without test images
-    pixels, build = GroupedDataset.normalise, networks.build
+    pixels, fresh = GroupedDataset.normalise, networks.fresh
     with monkeypatch.context() as m:  # the package's evaluation, in float64
         m.setattr(GroupedDataset, "normalise", lambda self, x: pixels(self, x).double())
-        m.setattr(package_evaluate, "build", lambda *a: build(*a).double())
+        m.setattr(package_evaluate, "fresh", lambda *a: fresh(*a).double())
         chosen = {"epochs": EPOCHS, "batch": 10, "augment": "none", "width": 4, "depth": 2}
         report = package_evaluate.evaluate(
             data, test, repeats=1, seed=seed, preset="smoke", progress=False, **chosen

@@ -131,6 +131,15 @@ def test_a_rule_is_wherever_rules_are(data, tmp_path):
         fdd.distill(data, "mtt", "midrange", 1, **QUICK)
 
 
+def test_a_rule_that_needs_groups_says_so_where_there_is_one(data):
+    alone = fdd.GroupedDataset.from_arrays(data.images, data.target, [0] * len(data))
+    known = [name for name, rule in RULES.items() if not rule.needs_groups]
+    assert known == ["vanilla", "kde"]
+    with pytest.warns(UserWarning, match="one group, so cobra does what vanilla does"):
+        s = fdd.distill(alone, "dm", "cobra", 1, iterations=2, **QUICK)
+    assert torch.allclose(s.images, fdd.distill(alone, "dm", ipc=1, iterations=2, **QUICK).images)
+
+
 def test_a_run_under_a_rule_goes_on_and_refuses_another_of_its_name(data, tmp_path):
     def stop(progress):
         if progress.iteration == 5:

@@ -15,7 +15,7 @@ from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
 from ..data.units import Units
 from ..training.fit import fit, recipe
-from ..training.networks import Network, build, embed, own_size
+from ..training.networks import Network, embed, fresh
 
 _BLOCK = 4096  # images normalised at a time: bounds memory, costs nothing
 
@@ -157,10 +157,9 @@ def extract(
     units = (distilled or [trained_on or first])[0].units
     net_seed = derive(seed, "features", network)
     chosen = recipe(preset, width=width, depth=depth, **overrides)
-    size = own_size(network, width, depth)
     shape = tuple(first.images.shape[1:])
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        net = build(network, shape, len(first.target_names), net_seed, *size).to(device)
+        net = fresh(network, shape, len(first.target_names), net_seed, width, depth).to(device)
         if trained_on is not None:
             images, target, group = trained_on.seen()
             chosen = chosen.fitted(len(images))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -138,6 +139,7 @@ def distill(
     config = _config(train, method, fairness, ipc, seed, preset, chosen)
 
     def start() -> Run:
+        _mention_one_group(train, fairness)
         matching = distiller(train, ipc, chosen, seed, device, compile=compile, graph=graph)
         matching.prepare(RULES[fairness], cache, progress)
         return Run(matching, RULES[fairness], config)
@@ -166,6 +168,15 @@ def distill(
         result.save(out, look=only(SET) if overwrite else _appeared)
         _forget(part, config)
     return result
+
+
+def _mention_one_group(train: GroupedDataset, fairness: str) -> None:
+    if RULES[fairness].needs_groups and train.n_groups == 1:
+        warnings.warn(
+            f"{train.name} has one group, so {fairness} does what vanilla does; give the group of "
+            "each image, or choose vanilla or kde",
+            stacklevel=5,
+        )
 
 
 def _config(

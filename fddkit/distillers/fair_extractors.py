@@ -100,15 +100,14 @@ def fair_extractors(
     from tqdm.auto import tqdm
 
     c, found, seals = settings, [], {}
-    size = networks.own_size(c.network, c.width, c.depth)
-    like = networks.build(c.network, train.shape, train.n_classes, 0, *size)
+    like = networks.fresh(c.network, train.shape, train.n_classes, 0, c.width, c.depth)
     sizes = {"parameters": sum(p.numel() for p in like.parameters())}
     with tqdm(total=c.extractors, desc="fair extractors", disable=not progress) as bar:
         for k in range(c.extractors):
             given = {
                 "fingerprint": train.fingerprint(),
                 "normalise": [list(train.mean), list(train.std), train.whitening is not None],
-                "settings": [c.network, *size, c.augment, c.extractor_steps],
+                "settings": [c.network, c.width, c.depth, c.augment, c.extractor_steps],
                 "seed": seed,
                 "extractor": k,
             }
@@ -131,9 +130,9 @@ def _train(
 ) -> dict[str, Tensor]:
     """Train one extractor; this takes a minute at most, so no checkpoint is kept."""
     c, data = settings, train.to(device)
-    size = networks.own_size(c.network, c.width, c.depth)
     start = derive(seed, "extractor", k)
-    net = networks.build(c.network, train.shape, train.n_classes, start, *size).to(device)
+    net = networks.fresh(c.network, train.shape, train.n_classes, start, c.width, c.depth)
+    net = net.to(device)
     rng = generator(seed, "extractor batches", k)
     optimiser = torch.optim.SGD(net.parameters(), LR, MOMENTUM, weight_decay=DECAY)
     for _ in range(c.extractor_steps):

@@ -259,9 +259,9 @@ class Matching(Hooks):
     def fresh(self, iteration: int) -> Network:
         """Return a new network, frozen."""
         chosen = self.settings
-        size = networks.own_size(chosen.network, chosen.width, chosen.depth)
+        shape, classes = self.train.shape, self.train.n_classes
         seed = derive(self.seed, "network", iteration)
-        net = networks.build(chosen.network, self.train.shape, self.train.n_classes, seed, *size)
+        net = networks.fresh(chosen.network, shape, classes, seed, chosen.width, chosen.depth)
         if self._pool:
             # a copy: the parameters become views of the vector, and some methods train them
             weights = self._pool[iteration % len(self._pool)].clone()

@@ -143,8 +143,8 @@ def train_experts(
     -------
     Experts
     """
-    size = networks.own_size(settings.network, settings.width, settings.depth)
-    like = networks.build(settings.network, train.shape, train.n_classes, 0, *size)
+    size = settings.width, settings.depth
+    like = networks.fresh(settings.network, train.shape, train.n_classes, 0, *size)
     sizes = {"epochs": settings.epochs + 1, "parameters": len(_weights(like))}
     present = torch.where(train.counts().sum(0).cpu() > 0)[0].tolist() if groups else [None]
     files: list[list[Path]] = []
@@ -187,9 +187,9 @@ class _Training:
     def finish(self, part: Path) -> dict[str, Tensor]:
         """Train the remaining epochs, each of which ends with a checkpoint."""
         c, train = self.settings, self.train
-        size = networks.own_size(c.network, c.width, c.depth)
         start = derive(self.seed, "expert", self.expert)
-        net = networks.build(c.network, train.shape, train.n_classes, start, *size).to(self.device)
+        size = c.width, c.depth
+        net = networks.fresh(c.network, train.shape, train.n_classes, start, *size).to(self.device)
         done = self._resume(part, net)
         self.bar.update(len(done) - 1)
         pool = torch.arange(len(train))

@@ -16,7 +16,7 @@ from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
 from ..distillers.registry import METHODS
 from ..training.fit import Recipe, fit, recipe
-from ..training.networks import build, own_size, predict
+from ..training.networks import fresh, predict
 from .fitting import check
 from .measures import METRICS
 from .metrics import count
@@ -156,8 +156,8 @@ def evaluate(
         for done, (name, repeat) in enumerate(runs, start=1):
             bar.set_description(f"{name} {repeat + 1}/{chosen.repeats}")
             net_seed = derive(seed, "evaluate", name, repeat)
-            size = own_size(name, chosen.width, chosen.depth)
-            net = build(name, test.shape, test.n_classes, net_seed, *size).to(device)
+            size = chosen.width, chosen.depth
+            net = fresh(name, test.shape, test.n_classes, net_seed, *size).to(device)
             fit(net, images, target, chosen, net_seed, test.normalise, tick, group)
             for each, counted in zip(tests, counts, strict=True):
                 counted.append(_count(net, each))

@@ -74,6 +74,8 @@ class Rule:
     mean_of : {"images", "groups", ""}
         What its single target is the plain mean of, if it is one. MTT, which follows trajectories
         rather than statistics, supports only such rules.
+    needs_groups : bool
+        Whether it must know the group of each image.
     repairs : bool
         Whether it is meant to be fairer than vanilla.
     drawn : bool
@@ -109,6 +111,7 @@ class Rule:
     aim: Callable[[Tensor, Batch], Targets] | None = None
     prepare: Callable[..., tuple[Tensor, dict[str, str]]] | None = None
     mean_of: str = ""
+    needs_groups: bool = True
     repairs: bool = True
     drawn: bool = True
     hollow: bool = False

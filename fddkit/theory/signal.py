@@ -14,7 +14,7 @@ from ..data.grouped import GroupedDataset
 from ..distillers.registry import find, settings
 from ..rules.targets import Segments
 from ..training.fit import fit, recipe
-from ..training.networks import Network, build, own_size
+from ..training.networks import Network, fresh
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,7 +289,7 @@ def converged(
     images, target, _ = data.seen()
     chosen = recipe(preset, **overrides).fitted(len(images))
     net_seed = derive(seed, "converged")
-    size = own_size("convnet", chosen.width, chosen.depth)
-    net = build("convnet", tuple(images.shape[1:]), len(data.target_names), net_seed, *size)
+    shape, size = tuple(images.shape[1:]), (chosen.width, chosen.depth)
+    net = fresh("convnet", shape, len(data.target_names), net_seed, *size)
     fit(net, images, target, chosen, net_seed, data.units.normalise)
     return net

@@ -119,9 +119,12 @@ def build(
         return Network(features, size, n_classes)
 
 
-def own_size(name: str, width: int, depth: int) -> tuple[int, ...]:
-    """Return width and depth for `build` if the architecture has a choice of them, else nothing."""
-    return (width, depth) if NETWORKS[name].sized else ()
+def fresh(
+    name: str, shape: tuple[int, int, int], n_classes: int, seed: int, width: int, depth: int
+) -> Network:
+    """Return `build`, with width and depth ignored if the architecture has no choice of them."""
+    size = (width, depth) if NETWORKS[name].sized else ()
+    return build(name, shape, n_classes, seed, *size)
 
 
 def chunk_size(net: nn.Module | int, shape: tuple[int, int, int]) -> int:
