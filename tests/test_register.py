@@ -7,7 +7,7 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import ClassVar
 
 import matplotlib as mpl
@@ -312,6 +312,39 @@ def test_what_is_built_in_or_no_entry_is_refused():
     with pytest.raises(FddkitError, match="is a part of every report"):
         register("counts", Metric("mine", lambda counts: np.ones(len(counts))))
     assert "mine" not in RULES | METRICS
+
+
+def test_kinds_share_no_name():
+    first = Baseline("the first", lambda t, ipc, s: torch.tensor([0]), "#123456")
+    with pytest.raises(FddkitError, match="'dm' is already a distiller"):
+        register("dm", first)
+    with pytest.raises(FddkitError, match="'random' is already a baseline"):
+        register("random", type("Own", (DM,), {}))
+
+
+def test_a_cell_that_is_run_again_keeps_colours_apart():
+    for name in ("aa", "bb", "aa"):
+        register(name, RULE)
+    assert RULES["aa"].colour != RULES["bb"].colour
+    assert RULES["aa"].mark != RULES["bb"].mark
+
+
+@pytest.mark.parametrize("kind", ["array", "cached", "static", "shape", "names"])
+def test_a_change_of_any_part_changes_the_source(kind):
+    def made(k):
+        space = {"np": np, "torch": torch, "lru_cache": lru_cache}
+        body = {
+            "array": f"W = np.array([{k}])\ndef f(m, p): return m * W",
+            "cached": f"@lru_cache\ndef h(x): return x + {k}\ndef f(m, p): return h(m)",
+            "static": f"class f:\n @staticmethod\n def g(m): return m + {k}",
+            "shape": f"W = torch.zeros({k}, 3 - {k})\ndef f(m, p): return m * W",
+            "names": f"def f(m, p): return m.{['amin', 'amax'][k - 1]}(1)",
+        }[kind]
+        exec(body, space)
+        return source_of(space["f"])
+
+    assert made(1) == made(1)
+    assert made(1) != made(2)
 
 
 def test_built_in_entries_have_all_their_facts():

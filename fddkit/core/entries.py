@@ -65,6 +65,9 @@ class Table(dict[str, T], Generic[T]):
                 f"{str(name)[:_LONGEST]!r} is not a valid name for a {self.what}; use at most "
                 f"{_LONGEST} lower-case letters, digits and hyphens"
             )
+        for other in _TABLES:  # kinds share options and columns, and sources are found by name
+            if other is not self and name in other:
+                raise FddkitError(f"{name!r} is already a {other.what}; choose another name")
         if name in self and name not in self.own:
             raise FddkitError(f"{name!r} is a built-in {self.what}; give yours another name")
         self[name] = self.adopt(name, entry)

@@ -16,7 +16,7 @@ from .targets import Rule, Targets, aim_at
 
 #: For registered rules without their own; different from those of the built-in rules.
 _SPARE_COLOURS = ("#882255", "#AA4499", "#661100", "#6699CC", "#BBBB00", "#4477AA")
-_SPARE_MARKS = ("H", "d", "h", "8")
+_SPARE_MARKS = ("H", "d", "o")
 
 
 # --- linear rules: the weight of each image --------------------------------------------------
@@ -78,11 +78,13 @@ def _adopt(name: str, rule: Rule) -> Rule:
     """Check a rule that is being registered, and give it a colour and a mark."""
     if (rule.weigh is None) == (rule.aim is None):
         raise FddkitError(f"the rule {name!r} has both weigh and aim, or neither; give one of them")
-    number = len([other for other in RULES.own if other != name])
+    others = [RULES[other] for other in RULES.own if other != name]
+    colours = [c for c in _SPARE_COLOURS if c not in {other.colour for other in others}]
+    marks = [m for m in _SPARE_MARKS if m not in {other.mark for other in others}]
     return replace(
         rule,
-        colour=rule.colour or _SPARE_COLOURS[number % len(_SPARE_COLOURS)],
-        mark=rule.mark or _SPARE_MARKS[number % len(_SPARE_MARKS)],
+        colour=rule.colour or (colours or _SPARE_COLOURS)[0],
+        mark=rule.mark or (marks or _SPARE_MARKS)[0],
     )
 
 

@@ -184,7 +184,9 @@ def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> I
             {name: numbers.get(f"{rule} {where}{m.title}") for name, m in METRICS.items()}
             for where in ("counterfactual ", "")
         ]
-        whole = [one for one in both if all(_is_number(v) for v in one.values())]
+        both = [{name: v for name, v in one.items() if _is_number(v)} for one in both]
+        # older runs do not have a metric that was registered since
+        whole = [one for one in both if METRICS.keys() - METRICS.own.keys() <= one.keys()]
         if not whole:
             continue
         name = f"{rule}-seed{given.get('seed', 0)}.safetensors"
