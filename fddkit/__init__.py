@@ -24,10 +24,14 @@ from .data.loading import catalogue, load
 from .data.traits import Traits
 from .distillers.distill import distill
 from .distillers.matching import Matching
-from .evaluation.conclusions import against, from_zero, ranking, verdict
+from .evaluation.comparisons import compare, family
+from .evaluation.conclusions import against, verdict
+from .evaluation.decomposition import decompose
 from .evaluation.evaluate import evaluate
 from .evaluation.measures import Metric
+from .evaluation.power import power
 from .evaluation.report import FairnessReport
+from .evaluation.statements import from_zero, ranking
 from .rules.targets import Rule, Targets, aim_at
 from .training.architectures import Architecture
 
@@ -47,10 +51,14 @@ __all__ = [
     "against",
     "aim_at",
     "catalogue",
+    "compare",
+    "decompose",
     "distill",
     "evaluate",
+    "family",
     "from_zero",
     "load",
+    "power",
     "ranking",
     "register",
     "verdict",

@@ -133,9 +133,10 @@ def shared_folder(text: str, folder: Path) -> Path:
     rule = f"{text} again"
     given |= {"rules": [rule], "seed": 0}
     Record(text, text, given, given, {text: text}, text, 1.0, "finished", text, text).save(run)
-    number = {"mean": 50.0, "std": 1.0, "ci95": [49.0, 51.0], "noise_floor": 3.0}
+    number = {"mean": 50.0, "std": 1.0, "ci95": [49.0, 51.0], "noise_floor": 3.0, "p": 0.5}
+    number |= {"most_by_chance": 5.0, "unit": text, "n": 3}
     numbers = {f"{rule} {name}": number for name in ("accuracy", "DEO_M", "DEO_A")}
-    write_json(run / "metrics.json", {"numbers": numbers})
+    write_json(run / "metrics.json", {"numbers": numbers, "doubts": {rule: text}})
     return reports
 
 
@@ -275,9 +276,10 @@ def _past(text, choice, folder, patch):
     other = past.Past(text)
     other.draw(choice)
     yield "finished runs, none", other.box
-    no_number = {"mean": text, "ci95": [text, text], "noise_floor": text}
+    no_number = {"mean": text, "ci95": [text, text], "noise_floor": text, "p": text}
+    no_number |= {"most_by_chance": text, "unit": text, "n": text}
     numbers = dict.fromkeys(("accuracy", "deo_m", "deo_a"), no_number)
-    names = (text, None, text, text, text, text, text, numbers, Path(text), Path(text))
+    names = (text, None, text, text, text, text, text, numbers, Path(text), Path(text), text)
 
     def broken(_):
         raise FddkitError(text)

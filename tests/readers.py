@@ -32,8 +32,17 @@ from fddkit.distillers import mtt_experts
 from fddkit.distillers.dc import DCSettings
 from fddkit.distillers.fair_extractors import fair_extractors
 from fddkit.distillers.mtt_experts import ExpertSettings, train_experts
+from fddkit.evaluation.measures import METRICS
 from fddkit.evaluation.report import FairnessReport
-from fddkit.experiments import checking, matrix, notebooks, report_page, this_run
+from fddkit.experiments import (
+    checking,
+    kept_reports,
+    matrix,
+    matrix_sets,
+    notebooks,
+    report_page,
+    this_run,
+)
 from fddkit.experiments.records import Record
 from fddkit.rules import encoder
 from fddkit.widgets.past import Past
@@ -185,11 +194,14 @@ def _evaluated(test) -> Callable:
 def _sound_report(value: Any, used: Any) -> str | None:
     found, shown = used[:2] if isinstance(used, tuple) else (used.to_dict(), str(used))
     for one in filter(None, (found, found["counterfactual"])):
-        for name in finished.METRICS:
-            numbers = one[name]
-            given = [numbers[k] for k in ("mean", "noise_floor")] + numbers["ci95"]
-            if not all(x is None or 0 <= x <= 100 for x in given):
+        for name, metric in METRICS.items():
+            numbers, (low, high) = one[name], metric.bounds
+            given = [numbers[k] for k in ("mean", "noise_floor", "most_by_chance", "corrected")]
+            given += numbers["ci95"] + numbers["corrected_ci95"]
+            if not all(x is None or low <= x <= high for x in given):
                 return f"{name} is {numbers}"
+            if numbers["p"] is not None and not 0 < numbers["p"] <= 1:
+                return f"the p-value of {name} is {numbers['p']}"
     return _shown(shown, "table")
 
 
@@ -369,9 +381,12 @@ def _reports(folder: Path, s: DistilledSet, found: FairnessReport) -> Path:
         "ab" * 32,
     ).save(run)  # fmt: skip
     one = {"mean": 50.0, "std": 1.0, "ci95": [49.0, 51.0], "noise_floor": 3.0}
-    numbers = {f"cobra {name}": one for name in (m.title for m in finished.METRICS.values())}
+    one |= {"most_by_chance": 5.0, "p": 0.002, "unit": "sets", "n": 3}
+    numbers = {f"cobra {metric.title}": one for metric in METRICS.values()}
     rows = [{"trained on": "vanilla", "accuracy": "50 [49, 51]"}]
-    write_json(run / "metrics.json", {"numbers": numbers, "tables": {"Accuracy": rows}})
+    kept = {"numbers": numbers, "tables": {"Accuracy": rows}, "doubts": {"cobra": "a doubt"}}
+    kept["reports"] = kept_reports.save(run, {"cobra": found})
+    write_json(run / "metrics.json", kept)
     figures = [{"name": "images", "caption": "What is seen."}, {"name": "loss", "caption": ""}]
     write_json(run / "figures" / "index.json", figures)
     for name in ("images", "loss"):
@@ -403,6 +418,9 @@ def _look_around(folder: Path) -> tuple:
     )
 
 
+_GIVEN = ("mean", "noise_floor", "most_by_chance", "p", "n")
+
+
 def _sound_reports(_: Any, used: tuple) -> str | None:
     told, found = used[:2]
     for sentence in told:
@@ -411,7 +429,7 @@ def _sound_reports(_: Any, used: tuple) -> str | None:
             return f"what is told {wrong}"
     for one in found:
         for number in one["numbers"].values():
-            given = (number.get("mean"), *(number.get("ci95") or ()), number.get("noise_floor"))
+            given = (*(number.get("ci95") or ()), *(number.get(k) for k in _GIVEN))
             if not all(x is None or math.isfinite(x) for x in given):
                 return f"a number is {number}"
     return None
@@ -586,8 +604,9 @@ def _matrix(folder: Path, weight: int) -> list[Reader]:
 
     def read(folder: Path, _: Path) -> list[matrix.Cell]:
         cells = matrix.matrix(
-            "digits", ["dm"], ["vanilla"], 1, 1, 1, "smoke", folder=folder, progress=False
-        )
+            "digits", ["dm"], ["vanilla"], 1, 1, 1, "smoke", folder=folder, progress=False,
+            baselines=(),
+        )  # fmt: skip
         matrix.markdown(cells)
         json.dumps(matrix.as_json(cells), allow_nan=False)
         if cells[0].error:
@@ -695,7 +714,8 @@ def readers(folder: Path) -> list[Reader]:
                lambda folder, _: _look_around(folder), sealed=False, weight=6, **looking),
         Reader("metrics.json", "json", f"{run}/metrics.json", reports, current,
                _keep("metrics.json"), sealed=False, remade=True, weight=12,
-               lost=_absorbed(f"{run}/metrics.json"), keys=("numbers", "tables"), **looking),
+               lost=_absorbed(f"{run}/metrics.json"), keys=("numbers", "tables", "doubts"),
+               **looking),
         Reader("figures/index.json", "json", f"{run}/figures/index.json", reports, current,
                _keep("index.json"), sealed=False, remade=True, weight=8,
                lost=_absorbed(f"{run}/figures/index.json"), **looking),
@@ -706,7 +726,7 @@ def readers(folder: Path) -> list[Reader]:
                lambda folder, _: _look_around(folder), sealed=False, weight=6, keys=ours,
                **looking),
         Reader("seconds", "json", _clock(folder / "clock"), folder / "clock",
-               lambda _, path: matrix._seconds(path), sealed=False, weight=3,
+               lambda _, path: matrix_sets._seconds(path), sealed=False, weight=3,
                sound=lambda x, _: None if x is None or 0 <= x < 1e9 else f"{x} seconds"),
         Reader("notebook", "json", "n.ipynb", books, lambda _, path: notebooks.read(path),
                _use_notebook, sealed=False, weight=14, keys=("cells", "nbformat")),
@@ -715,6 +735,8 @@ def readers(folder: Path) -> list[Reader]:
         _check("a checkpoint", "tensors", "s.safetensors.part", folder / "dm", keys=("config",)),
         _check("an expert", "tensors", expert.name, expert.parent, keys=("identity",)),
         _check("a run", "json", f"{run}/run.json", reports, sealed=False),
+        _check("a run's report", "report", f"{run}/reports/cobra.report.json", reports,
+               keys=("counts", "outcomes")),
         *_matrix(folder, 1),
         *_commands(folder, reports, s),
     ]  # fmt: skip

@@ -54,7 +54,8 @@ def test_a_report_gives_the_same_numbers(digits):
     report = fdd.FairnessReport.load(FLAT / "dm.json")
     said = json.loads((FLAT / "dm.json").read_text())
     for name in ("accuracy", "deo_m", "deo_a"):
-        assert getattr(report, name).to_dict() == said[name] == report.metric(name).to_dict()
+        known = {k: report.metric(name).to_dict()[k] for k in ("mean", "std", "ci95")}
+        assert known == {k: said[name][k] for k in known}  # what chance shows is simulated anew
     s = fdd.DistilledSet.load(FLAT / "dm.safetensors")
     again = fdd.evaluate(s, digits[1], repeats=2, preset="smoke", progress=False)
     assert again.counts.tolist() == said["counts"]
@@ -125,7 +126,7 @@ def test_a_matrix_finds_its_cell(tmp_path):
     folder = Path(shutil.copytree(FLAT / "matrix", tmp_path / "matrix"))
     before = {path: path.read_bytes() for path in folder.iterdir()}
     sizes = {"seeds": 1, "repeats": 1, "ipc": 1, "preset": "smoke", "progress": False}
-    (cell,) = fdd.matrix.matrix("digits", ["dm"], ["cobra"], folder=folder, **sizes)
+    (cell,) = fdd.matrix.matrix("digits", ["dm"], ["cobra"], folder=folder, baselines=(), **sizes)
     assert cell.error is None
     assert {path: path.read_bytes() for path in before} == before
 

@@ -129,7 +129,7 @@ def commanded(words, folder):
 
 
 def crossed(folder, methods=("dm", "mtt"), rules=("vanilla", "cobra")):
-    sizes = {"seeds": 1, "repeats": 1, "ipc": 1}
+    sizes = {"seeds": 1, "repeats": 1, "ipc": 1, "baselines": ()}
     matrix.matrix("digits", methods, rules, folder=folder / "matrix", **sizes, **QUIET)
 
 

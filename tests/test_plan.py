@@ -141,7 +141,7 @@ COMPARED = {
     "data.official_sets": {"idc", "mtt"},
     "distillers.mtt": {"random"},  # a value of extractor
     "distillers.cafe": {"convnet"},  # whose layers it reads: it has no other
-    "evaluation.conclusions": {"random", "vanilla", "whole"},  # what its sentences are about
+    "evaluation.conclusions": {"random", "whole"},  # what its sentences are about
     "experiments.papers": {"vanilla"},  # of printed times, to which the others are ratios
     "plots.costs": {"vanilla"},  # likewise
     "theory.geometry": {"minimax"},  # what the theorem is about
@@ -150,8 +150,8 @@ COMPARED = {
 
 def names():
     from fddkit.data.catalogue import CATALOGUE
+    from fddkit.distillers.baselines import BASELINES
     from fddkit.distillers.registry import METHODS
-    from fddkit.distillers.start import BASELINES
     from fddkit.evaluation.measures import METRICS
     from fddkit.rules.rules import RULES
     from fddkit.training.architectures import NETWORKS

@@ -24,9 +24,9 @@ from fddkit.core.entries import Table, receive, register, ship, used
 from fddkit.core.errors import FddkitError
 from fddkit.core.provenance import source_of
 from fddkit.data.catalogue import CATALOGUE
+from fddkit.distillers.baselines import BASELINES, Baseline
 from fddkit.distillers.dm import DM, DMSettings
 from fddkit.distillers.registry import METHODS
-from fddkit.distillers.start import BASELINES, Baseline
 from fddkit.evaluation.measures import METRICS, Metric
 from fddkit.rules.lbfgs import barycentre
 from fddkit.rules.rules import RULES
@@ -253,7 +253,7 @@ def test_all_are_in_the_matrix_and_the_explorers_menus(tmp_path):
     a_data_set()
     a_metric()
     sizes = {"seeds": 1, "repeats": 1, "ipc": 1, "preset": "smoke", "progress": False}
-    made = {"folder": tmp_path / "m", **sizes}
+    made = {"folder": tmp_path / "m", "baselines": (), **sizes}
     (cell,) = fdd.matrix.matrix("stripes", ["dm-short"], ["midrange"], jobs=2, **made)
     assert cell.error is None
     assert 0 <= cell.numbers["worst-group"]["mean"] <= 100

@@ -71,7 +71,7 @@ def one_report(who: int, folder: Path) -> str:
 def one_matrix(who: int, folder: Path) -> str:
     cells = matrix.matrix(
         methods=["dm"], rules=["vanilla", "cobra"], seeds=1, repeats=1, ipc=1, preset="smoke",
-        folder=folder, progress=False,
+        folder=folder, progress=False, baselines=(),
     )  # fmt: skip
     return str([(cell.numbers["accuracy"]["mean"], cell.error) for cell in cells])
 

@@ -1,4 +1,6 @@
-"""Write the tables of docs/results.md anew from reports/measured/, between their markers.
+"""Write the tables of the README and docs/results.md anew from reports/measured/.
+
+Each stands between two markers, in whichever page has them.
 
 python tools/tables.py           # write
 python tools/tables.py --check   # only tell whether the page is what would be written
@@ -13,7 +15,7 @@ from fddkit.experiments import matrix
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ROOT / "reports" / "measured"
-PAGE = ROOT / "docs" / "results.md"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 
 
 def read(name: str) -> dict:
@@ -47,27 +49,90 @@ def cost_table() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"matrix": matrix_table, "cost": cost_table}
+#: Data set -> its name in the tables.
+CONTROLLED = {"digits": "digits", "cmnist-fg": "C-MNIST (FG)", "cifar10-s": "CIFAR10-S"}
+#: Verdict of a comparison with random-balanced -> its sign; of gaps, lower is better.
+SIGNS = {"accuracy": {"higher": "+", "lower": "-"}, "deo_a": {"higher": "-", "lower": "+"}}
+
+
+def control_columns() -> list[tuple[dict, int]]:
+    """Return the measurement and the IPC of each column of the control table."""
+    found = [read(f"controls-{name}") for name in CONTROLLED]
+    return [(one, ipc) for one in found for ipc in sorted({row["ipc"] for row in one["rows"]})]
+
+
+def control_table(intervals: bool = False) -> str:
+    """Return accuracy and DEO_A of baselines and rules, and which differ from the control."""
+    columns = control_columns()
+    heads = [f"{CONTROLLED[one['dataset']]}, IPC {ipc}" for one, ipc in columns]
+    names = list(dict.fromkeys(row["name"] for one, _ in columns for row in one["rows"]))
+    lines = [f"| accuracy / DEO_A | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for name in names:
+        cells = [_control(one, ipc, name, intervals) for one, ipc in columns]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _control(one: dict, ipc: int, name: str, intervals: bool) -> str:
+    """Return a cell: both numbers, each with the sign of its comparison with random-balanced."""
+    [row] = [row for row in one["rows"] if (row["ipc"], row["name"]) == (ipc, name)]
+    shown = []
+    for metric, signs in SIGNS.items():
+        number = row[metric]
+        sign = "".join(
+            signs.get(c["verdict"], "")
+            for c in one["comparisons"]
+            if (c["ipc"], c["a"], c["b"], c["metric"]) == (ipc, name, "random-balanced", metric)
+        )
+        text = f"{number['mean']:.0f}{sign}"
+        if intervals and number["ci95"][0] is not None:
+            low, high = number["ci95"]
+            text += f" [{low:.0f}, {high:.0f}]"
+        shown.append(text)
+    return " / ".join(shown)
+
+
+def control_verdicts() -> str:
+    """Return what the comparisons with equally many balanced real images say."""
+    lines = []
+    for one, ipc in control_columns():
+        where = f"{CONTROLLED[one['dataset']]}, IPC {ipc}"
+        said = [line for line in one["verdict"][str(ipc)] if "against random-balanced" in line]
+        lines += [f"- **{where}**: {line}" for line in said]
+    return "\n".join(lines)
+
+
+TABLES = {
+    "matrix": matrix_table,
+    "cost": cost_table,
+    "controls": control_table,
+    "controls with intervals": lambda: control_table(intervals=True),
+    "control verdicts": control_verdicts,
+}
 
 
 def main() -> int:
-    """Write the page, or compare it."""
-    path = PAGE
-    text = found = path.read_text(encoding="utf-8")
-    for name, table in TABLES.items():
-        block = f"<!-- {name} -->\n\n{table()}\n\n<!-- end of {name} -->"
-        text, count = re.subn(
-            rf"<!-- {name} -->.*<!-- end of {name} -->", lambda _, b=block: b, text, flags=re.S
-        )
+    """Write the pages, or compare them."""
+    status, placed = 0, dict.fromkeys(TABLES, 0)
+    for page in PAGES:
+        text = found = page.read_text(encoding="utf-8")
+        for name, table in TABLES.items():
+            marked = rf"<!-- {name} -->.*<!-- end of {name} -->"
+            if not re.search(marked, text, flags=re.S):
+                continue
+            block = f"<!-- {name} -->\n\n{table()}\n\n<!-- end of {name} -->"
+            text, count = re.subn(marked, lambda _, b=block: b, text, flags=re.S)
+            placed[name] += count
+        if "--check" not in sys.argv[1:]:
+            page.write_text(text, encoding="utf-8")
+        elif text != found:
+            print(f"{page.name} differs from reports/measured; run `python tools/tables.py`")
+            status = 1
+    for name, count in placed.items():
         if count != 1:
-            print(f"{PAGE.name} has {count} places for the table {name!r}, not one")
-            return 1
-    if "--check" in sys.argv[1:]:
-        if text != found:
-            print(f"{PAGE.name} differs from reports/measured; run `python tools/tables.py`")
-        return int(text != found)
-    path.write_text(text, encoding="utf-8")
-    return 0
+            print(f"there are {count} places for the table {name!r}, not one")
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

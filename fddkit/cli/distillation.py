@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..core.errors import FddkitError
 from ..core.files import consider
+from ..distillers.baselines import BASELINES
 from ..distillers.registry import METHODS, find, lacks
-from ..distillers.start import BASELINES
 from ..rules.rules import RULES
 from . import options
 

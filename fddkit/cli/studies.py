@@ -52,11 +52,15 @@ def add(commands: options.Commands) -> None:
     one.add_argument("--naive", action="store_true", help="also FairDD by loops, the reference")
     options.add_json(one, "rows")
 
-    does = "every method under every rule on one data set"
+    does = "every method under every rule on one data set, and baselines"
     one = options.add_command(commands, "matrix", does, matrix, _MATRIX)
     options.add_dataset(one)
     one.add_argument("--methods", help="separated by commas (default: all)")
     one.add_argument("--rules", help="separated by commas (default: all)")
+    one.add_argument(
+        "--baselines",
+        help="separated by commas, or none (default: random,random-balanced,whole,whole-balanced)",
+    )
     one.add_argument("--seeds", type=int, default=3, help="distilled sets per cell (default: 3)")
     one.add_argument("--repeats", type=int, default=2, help="networks per set (default: 2)")
     options.add_ipc(one)
@@ -126,7 +130,7 @@ def cost(given: Namespace) -> int:
 
 
 def matrix(given: Namespace) -> int:
-    """Distil and evaluate every method under every rule.
+    """Distil and evaluate every method under every rule, and the baselines.
 
     Parameters
     ----------
@@ -139,7 +143,7 @@ def matrix(given: Namespace) -> int:
         The exit status: 1 if a cell failed.
     """
     from ..core.versions import versions
-    from ..experiments.matrix import as_json, markdown, matrix
+    from ..experiments.matrix import CONTROLS, as_json, markdown, matrix
 
     look = _results(given)
     cells = matrix(
@@ -153,6 +157,7 @@ def matrix(given: Namespace) -> int:
         given.root,
         given.folder,
         given.jobs,
+        baselines=CONTROLS if given.baselines is None else _listed(given.baselines),
     )
     print(markdown(cells))
     for method, reason in dict.fromkeys((c.method, c.lacks) for c in cells if c.lacks):
@@ -163,8 +168,12 @@ def matrix(given: Namespace) -> int:
         write_json(given.json, found, look)
     failed = [cell for cell in cells if cell.error]
     for cell in failed:
-        print(f"fddkit: {cell.method} {cell.rule} failed: {cell.error}", file=sys.stderr)
+        print(f"fddkit: {cell.title} failed: {cell.error}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _listed(baselines: str) -> list[str]:
+    return [] if baselines == "none" else split(baselines)
 
 
 def _results(given: Namespace) -> Look:

@@ -4,6 +4,7 @@ A training set and a rule come in; a distilled set comes out, with a verdict on 
 """
 
 __all__ = [
+    "baselines",
     "distill",
     "dm",
     "fair_extractors",

@@ -19,10 +19,10 @@ from ..core.versions import choose_device, versions
 from ..data.distilled import SET, DistilledSet
 from ..data.grouped import GroupedDataset
 from ..rules.rules import RULES
+from .baselines import BASELINES, baseline
 from .loop import CHECKPOINT, CHOOSE, Progress, Run, continued, refuse_another
 from .registry import find, settings
 from .settings import Settings
-from .start import BASELINES, baseline
 
 __all__ = ["Progress", "distill"]
 
@@ -54,13 +54,13 @@ def distill(
     train : GroupedDataset
         The real set, with its groups.
     method : str
-        The distiller, one of `fddkit.distillers.registry.METHODS`, or a baseline, ``"random"`` or
-        ``"whole"``.
+        The distiller, one of `fddkit.distillers.registry.METHODS`, or one of
+        `fddkit.distillers.baselines.BASELINES`, which choose real images.
     fairness : str
         The rule that turns group statistics into targets, one of `fddkit.rules.rules.RULES`;
         ignored by the baselines.
     ipc : int
-        Images per class; ``whole`` ignores it.
+        Images per class; ``whole`` and ``whole-balanced`` ignore it.
     seed : int
         Determines every random choice.
     preset : {"smoke", "quick", "paper"}

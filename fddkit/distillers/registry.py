@@ -4,6 +4,7 @@ from ..core.entries import Table
 from ..core.errors import FddkitError, unknown
 from ..core.presets import choose
 from ..rules.rules import RULES
+from .baselines import BASELINES
 from .cafe import CAFE
 from .dc import DC, DSA
 from .dm import DM
@@ -13,7 +14,6 @@ from .idc import IDC
 from .matching import Matching
 from .mtt import MTT
 from .settings import Settings
-from .start import BASELINES
 
 
 def _is_distiller(entry: object) -> bool:

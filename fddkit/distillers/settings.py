@@ -42,9 +42,7 @@ class Settings:
         ``groups`` divides a sum over groups (the ``fairdd`` rules) by their number.
     init : {"real", "noise", "hybrid"}
         What the synthetic images start from: random real images, standard normal noise, or, as
-        ``hybrid``, real images for the first half of each class (rounded up) and noise for the
-        rest. The hybrid of FairDD's ablation differs: there each image is real or noise with
-        probability 1/2.
+        ``hybrid``, for each image one or the other with probability 1/2 (FairDD's ablation).
     augment : str
         Differentiable siamese augmentation: families joined by ``_``, one of which is drawn
         (joined by ``+``, all are applied), or ``"none"``; ``"auto"`` takes all six, but without

@@ -1,6 +1,20 @@
 """What networks trained on a set get right, for which groups, and what follows from it.
 
-A training set and a test set come in; a report of counts comes out, and sentences about it.
+A training set and a test set come in; a report of outcomes comes out: its metrics, what chance
+would show, how sure one may be, comparisons, and sentences that are made of them.
 """
 
-__all__ = ["conclusions", "evaluate", "measures", "metrics", "report", "report_file"]
+__all__ = [
+    "comparisons",
+    "conclusions",
+    "decomposition",
+    "evaluate",
+    "guard",
+    "measures",
+    "power",
+    "report",
+    "report_file",
+    "statements",
+    "summary",
+    "t_distribution",
+]

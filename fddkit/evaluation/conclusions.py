@@ -1,26 +1,34 @@
-"""What reports mean, in sentences that are computed from them."""
+"""What reports mean, in sentences that are made of comparisons alone."""
 
-from collections.abc import Mapping
-from itertools import combinations, pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 
+import numpy as np
+
+from ..distillers.baselines import BASELINES
 from ..rules.rules import RULES
+from .comparisons import LEVEL, MARGIN, Comparison, Pair, family, holm
+from .guard import doubts
 from .measures import METRICS
-from .metrics import Summary
 from .report import FairnessReport
 
+_COMPARED = ("deo_a", "accuracy")
 
-def verdict(named: Mapping[str, FairnessReport]) -> str:
-    """Say whether distillation amplified the bias and whether rules repaired it.
 
-    The sentences are about DEO_A, which is steadier than DEO_M, a maximum. Two numbers differ if
-    their 95% intervals do not overlap; if one of them has no interval (a single repeat), no
-    difference is claimed. The counterfactual test is used if there is one.
+def verdict(named: Mapping[str, FairnessReport], margin: float = MARGIN) -> str:
+    """Say what distillation adds to the small number of images, and what rules repair.
+
+    Every sentence is a comparison (`fddkit.compare`) by DEO_A, which is steadier than DEO_M, and by
+    accuracy; the error rate of all of them together is at most 5%.
 
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        ``"whole"``, ``"random"``, ``"vanilla"`` and any of the rules that have
-        `fddkit.rules.targets.Rule.repairs`; what is missing is left out.
+        Names of baselines and of rules, registered ones included. With ``"random"`` and
+        ``"random-balanced"`` it is known what as many real images would show.
+    margin : float
+        Points within which two numbers are called the same.
 
     Returns
     -------
@@ -39,60 +47,110 @@ def verdict(named: Mapping[str, FairnessReport]) -> str:
     ...     return fdd.FairnessReport(counts, ["convnet"] * len(correct))
     >>> named = {"whole": report(88, 89, 90), "vanilla": report(50, 51, 52)}
     >>> print(fdd.verdict(named))
-    Vanilla distillation amplifies the bias of the whole set: DEO_A 39.0 [36.5, 41.5] after it,
-    1.0 [0.0, 3.5] without it.
+    vanilla against whole (3 networks of one set each): less fair, DEO_A 36.3 points higher
+    [29.6, 42.9]; less accurate, by 19.0 points [17.9, 20.1]. Worst group 51.0 against 89.0, best
+    group 90.0 against 90.0.
+    These are networks of one set each: other sets distilled in the same way may differ.
+    It is not known what is due to distillation and what to the small number of images: compare
+    with "random", as many real images.
     """
-    deo = {name: report.shown.deo_a for name, report in named.items()}
-    repairs = [name for name in named if name in RULES and RULES[name].repairs]
-    lines = []
-    if "whole" in deo and "vanilla" in deo:
-        words = ("amplifies", "does not amplify", "cannot be shown to amplify")
-        word = _compare(deo["vanilla"], deo["whole"], words)
+    pairs = _pairs(list(named))
+    found = family(named, pairs, _COMPARED, margin)
+    lines = [f"{clause}; a small gap would be no merit." for clause in doubts(dict(named))]
+    together = zip(*[iter(found)] * len(_COMPARED), strict=True)
+    for pair, comparisons in zip(pairs, together, strict=True):
+        lines.append(_line(pair, comparisons, named))
+    distilled = [name for name in named if name not in BASELINES]
+    if pairs and any(named[name].shown.sets is None for name in distilled):
         lines.append(
-            f"Vanilla distillation {word} the bias of the whole set: "
-            f"DEO_A {_number(deo['vanilla'])} after it, {_number(deo['whole'])} without it."
+            "These are networks of one set each: other sets distilled in the same way may differ."
         )
-    if "random" in deo and "vanilla" in deo:
-        words = ("is less fair than", "is fairer than", "cannot be told from")
-        word = _compare(deo["vanilla"], deo["random"], words)
+    if "whole" in named and distilled and "random" not in named:
         lines.append(
-            f"It {word} as many real images drawn at random: DEO_A {_number(deo['random'])}."
+            "It is not known what is due to distillation and what to the small number of images: "
+            'compare with "random", as many real images.'
         )
-    for rule in repairs:
-        if "vanilla" in deo:
-            words = ("is less fair than", "is fairer than", "cannot be told from")
-            word = _compare(deo[rule], deo["vanilla"], words)
-            change = named[rule].accuracy.mean - named["vanilla"].accuracy.mean
-            lines.append(
-                f"{rule} {word} vanilla: DEO_A {_number(deo[rule])} against "
-                f"{_number(deo['vanilla'])}, and its accuracy is {abs(change):.1f} points "
-                f"{'higher' if change >= 0 else 'lower'}."
-            )
-    for rule, other in combinations(repairs, 2):
-        words = ("is less fair than", "is fairer than", "cannot be told from")
-        word = _compare(deo[rule], deo[other], words)
-        lines.append(f"{rule} {word} {other} by these runs.")
     return "\n".join(lines)
 
 
-def _compare(a: Summary, b: Summary, words: tuple[str, str, str]) -> str:
-    """Return the first phrase if a is above b, the second if below, otherwise the third."""
-    (low_a, high_a), (low_b, high_b) = a.ci95, b.ci95
-    if low_a > high_b:
-        return words[0]
-    return words[1] if high_a < low_b else words[2]
+def _pairs(names: list[str]) -> list[Pair]:
+    """Return what to compare, in the order in which it is told."""
+    distilled = [name for name in names if name not in BASELINES]
+    plain = [name for name in distilled if name in RULES and not RULES[name].repairs]
+    fair = [name for name in distilled if name not in plain]
+    wanted = [("random", "whole"), ("random", "random-balanced")]
+    wanted += [(name, "random" if "random" in names else "whole") for name in plain]
+    wanted += [(name, other) for name in fair for other in plain]
+    wanted += [(name, "random-balanced") for name in fair]
+    if not plain:
+        wanted += [(name, "whole") for name in fair]
+    wanted += combinations(fair, 2)
+    return [pair for pair in wanted if set(pair) <= set(names)]
 
 
-def _number(summary: Summary) -> str:
-    low, high = summary.ci95
-    interval = "" if low != low else f" [{low:.1f}, {high:.1f}]"
-    return f"{summary.mean:.1f}{interval}"
+def _line(
+    pair: Pair, comparisons: Sequence[Comparison], named: Mapping[str, FairnessReport]
+) -> str:
+    """Return what the comparisons of two reports say, with the ends of the groups beside."""
+    a, b = (named[name].shown for name in pair)
+    units = next((one.units for one in comparisons if one.units), "")
+    said = "; ".join(phrase(one) for one in comparisons)
+    ends = ", ".join(
+        f"{METRICS[name].title} {a.metric(name).mean:.1f} against {b.metric(name).mean:.1f}"
+        for name in ("worst_group", "best_group")
+    )
+    over = f" ({units})" if units else ""
+    return f"{pair[0]} against {pair[1]}{over}: {said}. {ends[:1].upper()}{ends[1:]}."
+
+
+#: Adjectives of a difference: of gaps between groups, and of accuracy.
+_FAIR = {"higher": "less fair", "lower": "fairer"}
+_ACCURATE = {"higher": "more accurate", "lower": "less accurate"}
+
+
+def phrase(one: Comparison) -> str:
+    """Return a comparison in words, without the names of what is compared.
+
+    Parameters
+    ----------
+    one : Comparison
+        Of two reports.
+
+    Returns
+    -------
+    str
+        E.g. ``"fairer, DEO_A 12.0 points lower [8.1, 15.9]"``.
+    """
+    entry, found = METRICS[one.metric], one.difference
+    size = f"{abs(found.value):.1f} points {'higher' if found.value >= 0 else 'lower'}"
+    low, high = found.low, found.high
+    if found.value < 0:
+        low, high = -high, -low
+    between = "" if low != low else f" [{low:.1f}, {high:.1f}]"
+    if found.value != found.value:
+        return f"{entry.title} is not known"
+    if one.kind == "void":
+        return f"nothing can be said of {entry.title}, because {one.doubt}"
+    if one.kind == "same":
+        return f"the same {entry.title} within {one.margin:g} points, {size}{between}"
+    if one.kind == "unclear":
+        if found.p != found.p:
+            return f"{entry.title} {size}, which cannot be tested with these repeats"
+        corrected = ""
+        if found.p < LEVEL:
+            corrected = f" after correction for {one.family} comparisons (p = {one.p:.3f})"
+        return f"{entry.title} cannot be told apart{corrected}, {size}{between}"
+    if entry.between_groups:
+        return f"{_FAIR[one.kind]}, {entry.title} {size}{between}"
+    if entry is METRICS["accuracy"]:
+        return f"{_ACCURATE[one.kind]}, by {abs(found.value):.1f} points{between}"
+    return f"{entry.title} {size}{between}"
 
 
 def against(
     lines: Mapping[str, Mapping[object, FairnessReport]], what: str, metric: str = "deo_a"
 ) -> list[str]:
-    """Say under which conditions rules are fairer than a reference, or as fair as a fair model.
+    """Say under which conditions rules differ from a reference, and from a fair model.
 
     Parameters
     ----------
@@ -106,9 +164,8 @@ def against(
     Returns
     -------
     list of str
-        A sentence for every rule except the first. Two numbers differ if their 95% intervals do
-        not overlap; a rule cannot be told from a fair model if the interval of its number reaches
-        down to the noise floor.
+        A sentence for every rule except the first; the error rate of all of them together is at
+        most 5%. Where groups are compared, it also says where the gap exceeds what chance shows.
 
     Examples
     --------
@@ -122,87 +179,69 @@ def against(
     ...     return fdd.FairnessReport(counts, ["convnet"] * len(correct))
     >>> lines = {
     ...     "vanilla": {0.9: report(50, 51, 52), 0.5: report(87, 88, 89)},
-    ...     "cobra": {0.9: report(80, 81, 82), 0.5: report(88, 89, 90)},
+    ...     "cobra": {0.9: report(70, 71, 72), 0.5: report(88, 89, 90)},
     ... }
     >>> for sentence in fdd.against(lines, "BR"):
     ...     print(sentence)
-    By its DEO_A, cobra is fairer than vanilla at BR 0.9; cannot be told from vanilla at BR 0.5;
-    cannot be told from a fair model at BR 0.5.
+    By its DEO_A, cobra is fairer than vanilla at BR 0.9 (3 networks of one set each); cannot be
+    told from vanilla at BR 0.5. Its gap exceeds what chance shows at BR 0.9.
     """
     (first, reference), *others = lines.items()
+    tested, named, pairs = [], {}, []
+    for rule, line in others:
+        for condition, report in line.items():
+            mine, theirs = f"{rule} at {condition}", f"{first} at {condition}"
+            named |= {mine: report, theirs: reference[condition]}
+            pairs.append((mine, theirs))
+            tested.append((rule, condition))
+    compared, entry = family(named, pairs, [metric]), METRICS[metric]
+    chances = [named[f"{rule} at {condition}"].shown.metric(metric).p for rule, condition in tested]
+    # one family: differences, and what exceeds chance
+    adjusted = holm(np.array([one.difference.p for one in compared] + chances))
+    compared = [replace(one, p=p) for one, p in zip(compared, adjusted, strict=False)]
+    found = dict(zip(tested, compared, strict=True))
+    beyond = dict(zip(tested, adjusted[len(tested) :], strict=True))
     sentences = []
     for rule, line in others:
-        kinds = ("is less fair than", "is fairer than", "cannot be told from")
-        found: dict[str, list[str]] = {f"{kind} {first}": [] for kind in kinds}
-        fair = found.setdefault("cannot be told from a fair model", [])
-        for condition, report in line.items():
-            value = report.metric(metric)
-            phrase = _compare(value, reference[condition].metric(metric), kinds)
-            found[f"{phrase} {first}"].append(str(condition))
-            if value.ci95[0] <= value.noise_floor:
-                fair.append(str(condition))
-        clauses = [f"{words} at {what} {', '.join(at)}" for words, at in found.items() if at]
-        sentences.append(f"By its {METRICS[metric].title}, {rule} {'; '.join(clauses)}.")
+        kinds = _KINDS[entry.between_groups]
+        at: dict[str, list[str]] = {kind: [] for kind in kinds}
+        units = ""
+        for condition in line:
+            one = found[rule, condition]
+            at[one.kind].append(str(condition))
+            units = units or one.units
+        clauses = [
+            f"{kinds[kind].format(first=first, margin=MARGIN)} at {what} {', '.join(which)}"
+            for kind, which in at.items()
+            if which
+        ]
+        clauses[0] += f" ({units})" if units else ""
+        sentence = f"By its {entry.title}, {rule} {'; '.join(clauses)}."
+        exceeds = [str(c) for c in line if beyond[rule, c] < LEVEL]
+        if exceeds:
+            sentence += f" Its gap exceeds what chance shows at {what} {', '.join(exceeds)}."
+        elif entry.between_groups:
+            sentence += " Nowhere does its gap exceed what chance shows."
+        sentences.append(sentence)
     return sentences
 
 
-def ranking(named: Mapping[str, Summary], what: str) -> str:
-    """Rank numbers by size, and mark neighbours that cannot be told apart.
-
-    Parameters
-    ----------
-    named : mapping of str to Summary
-        Names and numbers.
-    what : str
-        What the numbers are, in words.
-
-    Returns
-    -------
-    str
-        One line from the largest to the smallest: ``>`` between neighbours whose 95% intervals do
-        not overlap, ``~`` between neighbours that overlap or of which one has no interval.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fddkit as fdd
-    >>> from fddkit.evaluation.metrics import Summary
-    >>> values = {"dm": [60.0, 61.0, 62.0], "dc": [60.0, 62.0, 64.0], "idc": [80.0, 81.0, 82.0]}
-    >>> fdd.ranking({name: Summary(np.array(v)) for name, v in values.items()}, "accuracy")
-    'accuracy: idc 81.0 [78.5, 83.5] > dc 62.0 [57.0, 67.0] ~ dm 61.0 [58.5, 63.5]'
-    """
-    order = sorted(named, key=lambda name: -named[name].mean)
-    parts = [f"{what}: {order[0]} {_number(named[order[0]])}"]
-    for larger, smaller in pairwise(order):
-        sign = _compare(named[larger], named[smaller], (">", ">", "~"))
-        parts.append(f"{sign} {smaller} {_number(named[smaller])}")
-    return " ".join(parts)
-
-
-def from_zero(effect: Summary, what: str) -> str:
-    """Say whether an effect differs from zero.
-
-    Parameters
-    ----------
-    effect : Summary
-        A difference over the repeats, with bounds that allow negative values.
-    what : str
-        What the difference is, in words.
-
-    Returns
-    -------
-    str
-        One sentence.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fddkit as fdd
-    >>> from fddkit.evaluation.metrics import Summary
-    >>> effect = Summary(np.array([-9.0, -10.0, -11.0]), bounds=(-100.0, 100.0))
-    >>> fdd.from_zero(effect, "the effect of cobra")
-    'the effect of cobra is -10.0 [-12.5, -7.5] points.'
-    """
-    low, high = effect.ci95
-    clear = low > 0 or high < 0
-    return f"{what} {'is' if clear else 'cannot be told from 0:'} {_number(effect)} points."
+_SAME = {
+    "same": "has the same as {first} within {margin:g} points",
+    "unclear": "cannot be told from {first}",
+}
+#: Whether groups are compared -> kind of comparison -> words.
+_KINDS = {
+    True: {
+        "higher": "is less fair than {first}",
+        "lower": "is fairer than {first}",
+        **_SAME,
+        "void": "is compared with {first} in vain, because one of them has learnt nothing,",
+    },
+    False: {
+        "higher": "is above {first}",
+        "lower": "is below {first}",
+        **_SAME,
+        "void": "",
+    },
+}

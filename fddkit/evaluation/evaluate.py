@@ -1,11 +1,11 @@
-"""Train fresh networks on a set, test them, and keep only the counts."""
+"""Train fresh networks on a set, test them, and keep what each predicts for each test image."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..core.entries import used
@@ -16,10 +16,10 @@ from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
 from ..distillers.registry import METHODS
 from ..training.fit import Recipe, fit, recipe
-from ..training.networks import fresh, predict
-from .fitting import check
+from ..training.networks import fresh, predict_with_probability
+from .checks import check
 from .measures import METRICS
-from .metrics import count
+from .outcomes import Outcomes, as_score, paired
 from .report import FairnessReport
 
 _TEST_BLOCK = 4096  # test images normalised at a time: bounds memory, costs nothing
@@ -54,6 +54,7 @@ def evaluate(
     device: torch.device | str | None = None,
     progress: bool = True,
     callback: Callable[["Tested"], object] | None = None,
+    reference: GroupedDataset | None = None,
     **overrides: object,
 ) -> FairnessReport:
     """Train fresh networks on a set and measure their accuracy and fairness on a test set.
@@ -75,7 +76,8 @@ def evaluate(
         ``smoke`` takes a second (for tests), ``quick`` minutes on two cores; ``paper`` is the
         published evaluation (`docs/methods.md`, "Evaluation"), with ten networks as in FairDD.
     counterfactual : bool
-        Also test on every test image in every group, if the groups are injected.
+        Also test on every test image in every group, if the groups are injected and ``test`` does
+        not do so already.
     protocol : str, optional
         The method whose evaluation protocol is followed, see
         `fddkit.distillers.registry.METHODS`; by default that of the method that distilled the
@@ -86,13 +88,17 @@ def evaluate(
         Show a progress bar.
     callback : callable, optional
         Called with `Tested` after every epoch and after every network.
+    reference : GroupedDataset, optional
+        The set whose association of classes and groups bias amplification refers to; by default
+        ``data``, if that is a `GroupedDataset`.
     **overrides
         Fields of `fddkit.training.fit.Recipe`, e.g. ``epochs=100``; None keeps the preset's value.
 
     Returns
     -------
     FairnessReport
-        The repeats of the first architecture, then those of the second, and so on.
+        The repeats of the first architecture, then those of the second, and so on; with what each
+        network predicted for each test image.
 
     Raises
     ------
@@ -133,12 +139,12 @@ def evaluate(
     images, target, group = (x.to(device) for x in data.seen())
     chosen = chosen.fitted(len(images))
     config = _config(data, test, names, chosen, seed, preset, protocol)
+    config |= _reference(reference or data)
     # the networks expect pixels in the units of the set that they were trained on
     test = replace(test, mean=data.mean, std=data.std, whitening=data.whitening)
-    tests = [test, test.counterfactual(chosen.originals) if counterfactual else None]
-    tests = [each.to(device) for each in tests if each is not None]
+    tests = [each.to(device) for each in _tests(test, counterfactual, chosen.originals)]
     runs = [(name, repeat) for name in names for repeat in range(chosen.repeats)]
-    counts = [[] for _ in tests]
+    told: list[list[tuple[Tensor, Tensor]]] = [[] for _ in tests]
     epoch, epochs = 0, len(runs) * (chosen.epochs + (chosen.schedule == "half"))
     report = None
 
@@ -159,14 +165,14 @@ def evaluate(
             size = chosen.width, chosen.depth
             net = fresh(name, test.shape, test.n_classes, net_seed, *size).to(device)
             fit(net, images, target, chosen, net_seed, test.normalise, tick, group)
-            for each, counted in zip(tests, counts, strict=True):
-                counted.append(_count(net, each))
+            for each, predictions in zip(tests, told, strict=True):
+                predictions.append(_predict(net, each))
             tested = [name for name, _ in runs[:done]]
-            report, *paired = (
-                FairnessReport(np.stack(counted), tested, config, versions(device))
-                for counted in counts
+            report, *others = (
+                FairnessReport.of(_outcomes(each, predictions), tested, config, versions(device))
+                for each, predictions in zip(tests, told, strict=True)
             )
-            report = replace(report, counterfactual=paired[0] if paired else None)
+            report = replace(report, counterfactual=others[0] if others else None)
             if callback:
                 callback(Tested(epoch, epochs, report))
     return report
@@ -199,6 +205,13 @@ def _config(
     return config | ({"registered": registered} if registered else {})
 
 
+def _reference(data: DistilledSet | GroupedDataset) -> dict:
+    """Return what `fddkit.evaluation.amplification` needs to know of a set, if it has groups."""
+    if isinstance(data, DistilledSet):
+        return {}
+    return {"reference": {"name": data.name, "counts": data.counts().tolist()}}
+
+
 def _recipe(
     data: DistilledSet | GroupedDataset,
     test: GroupedDataset,
@@ -220,10 +233,32 @@ def _recipe(
     return name, recipe(preset, METHODS[name].protocol, repeats=repeats, **changed)
 
 
-def _count(net: nn.Module, test: GroupedDataset) -> np.ndarray:
-    """Return int64 [A, C, C]: the test images by group, true and predicted class."""
-    parts = [predict(net, test.normalise(part)) for part in test.images.split(_TEST_BLOCK)]
-    target, group, predicted = (
-        x.cpu().numpy() for x in (test.target, test.group, torch.cat(parts))
+def _tests(
+    test: GroupedDataset, counterfactual: bool, originals: int | None
+) -> list[GroupedDataset]:
+    """Return the test set and its counterfactual test, unless it is one itself."""
+    if not counterfactual or test.index is None:
+        return [test]
+    if paired(test.index.cpu().numpy(), test.group.cpu().numpy()):
+        return [test]
+    other = test.counterfactual(originals)
+    return [test] if other is None else [test, other]
+
+
+def _predict(net: nn.Module, test: GroupedDataset) -> tuple[Tensor, Tensor]:
+    """Return the predicted class of each test image and its probability."""
+    blocks = test.images.split(_TEST_BLOCK)
+    parts = [predict_with_probability(net, test.normalise(block)) for block in blocks]
+    predicted, probability = zip(*parts, strict=True)
+    return torch.cat(predicted).cpu(), torch.cat(probability).cpu()
+
+
+def _outcomes(test: GroupedDataset, told: list[tuple[Tensor, Tensor]]) -> Outcomes:
+    """Return what every network so far predicted."""
+    return Outcomes(
+        test.target.cpu().numpy(),
+        test.group.cpu().numpy(),
+        np.stack([predicted.numpy() for predicted, _ in told]),
+        None if test.index is None else test.index.cpu().numpy(),
+        as_score(np.stack([probability.numpy() for _, probability in told])),
     )
-    return count(target, group, predicted, test.n_classes, test.n_groups)

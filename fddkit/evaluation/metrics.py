@@ -1,16 +1,10 @@
 """The arithmetic of fairness: from counts [repeat, group, true, predicted] to every number.
 
-Only the counts of an evaluation are kept, so anyone can recompute any metric, interval or noise
-floor from a report. This module needs only numpy. `docs/methods.md`, "Metrics", has the formulae.
+Nearly every number follows from these counts, so anyone can recompute it from a report. This
+module needs only numpy. `docs/methods.md`, "Metrics", has the formulae.
 """
 
-import math
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-
-from .student import t_quantile
 
 _UNKNOWN = float("nan")
 
@@ -73,8 +67,77 @@ def tpr(counts: np.ndarray) -> np.ndarray:
     array([[[0.9 , 0.6 ],
             [0.75,  nan]]])
     """
-    size = counts.sum(-1)
-    return np.diagonal(counts, axis1=-2, axis2=-1) / np.where(size > 0, size, _UNKNOWN)
+    return _share(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1))
+
+
+def rates(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what equalised odds, parity and sufficiency compare between groups.
+
+    Parameters
+    ----------
+    counts : int [R, A, C, C]
+        Images by repeat, group, true and predicted class.
+
+    Returns
+    -------
+    dict of str to float64 [R, A, C]
+        For each class, one against the rest: ``tpr``, P(predicted y | true y); ``fpr``,
+        P(predicted y | another class is true); ``selection``, P(predicted y); ``precision``,
+        P(true y | predicted y). NaN where there is nothing to divide by.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = rates(np.array([[[[9, 1], [4, 6]]]]))
+    >>> {name: np.round(rate[0, 0], 2).tolist() for name, rate in found.items()}
+    {'tpr': [0.9, 0.6], 'fpr': [0.4, 0.1], 'selection': [0.65, 0.35], 'precision': [0.69, 0.86]}
+    """
+    true, predicted = counts.sum(-1), counts.sum(-2)
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    everything = np.broadcast_to(true.sum(-1, keepdims=True), true.shape)
+    return {
+        "tpr": _share(hits, true),
+        "fpr": _share(predicted - hits, everything - true),
+        "selection": _share(predicted, everything),
+        "precision": _share(hits, predicted),
+    }
+
+
+def gaps(rate: np.ndarray) -> np.ndarray:
+    """Return the gap of each class: its highest rate over groups minus its lowest.
+
+    Parameters
+    ----------
+    rate : float [..., A, C]
+        Shares in [0, 1], NaN where unknown.
+
+    Returns
+    -------
+    float64 [..., C]
+        Percent; NaN for a class in which fewer than two groups are known.
+    """
+    known = ~np.isnan(rate)
+    highest = np.where(known, rate, -np.inf).max(-2)
+    lowest = np.where(known, rate, np.inf).min(-2)
+    with np.errstate(invalid="ignore"):
+        return np.where(known.sum(-2) >= 2, 100 * (highest - lowest), _UNKNOWN)
+
+
+def worst(values: np.ndarray) -> np.ndarray:
+    """Return the largest number of the last axis, without NaN; NaN if there is no other."""
+    known = ~np.isnan(values)
+    return np.where(known.any(-1), np.where(known, values, -np.inf).max(-1), _UNKNOWN)
+
+
+def least(values: np.ndarray) -> np.ndarray:
+    """Return the smallest number of the last axis, without NaN; NaN if there is no other."""
+    return -worst(-values)
+
+
+def mean(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the last axis, without NaN; NaN if there is no other."""
+    known = ~np.isnan(values)
+    return _share(np.where(known, values, 0).sum(-1), known.sum(-1))
 
 
 def deo(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -110,16 +173,8 @@ def deo(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     >>> print(deo_m, deo_a, per_class)
     50.0 37.5 [25. 50.]
     """
-    known = ~np.isnan(rates)
-    highest = np.where(known, rates, -np.inf).max(-2)
-    lowest = np.where(known, rates, np.inf).min(-2)
-    comparable = known.sum(-2) >= 2
-    gap = np.where(comparable, 100 * (highest - lowest), _UNKNOWN)
-    classes = comparable.sum(-1)
-    some = classes > 0
-    worst = np.where(some, np.where(comparable, gap, -np.inf).max(-1), _UNKNOWN)
-    mean = np.where(comparable, gap, 0).sum(-1) / np.where(some, classes, _UNKNOWN)
-    return worst, mean, gap
+    per_class = gaps(rates)
+    return worst(per_class), mean(per_class), per_class
 
 
 def accuracy(counts: np.ndarray) -> np.ndarray:
@@ -145,129 +200,44 @@ def accuracy(counts: np.ndarray) -> np.ndarray:
     return 100 * correct / counts.sum((-3, -2, -1))
 
 
-def noise_floor(counts: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """Return the DEO that an exactly fair model of the same accuracy would show on this test set.
-
-    Each class gets one true-positive rate, pooled over groups and repeats; the number of correct
-    answers in a cell of n test images is then binomial. A maximum of noisy gaps is positive, so a
-    DEO must be compared with this value, not with 0. On a counterfactual (paired) test the cells
-    share their images, which makes the gaps of a fair model smaller; there this floor is an upper
-    bound.
+def class_accuracy(counts: np.ndarray) -> np.ndarray:
+    """Return the share of each class that is recognised, over all groups.
 
     Parameters
     ----------
     counts : int [R, A, C, C]
-        Images by repeat, group, true and predicted class; all repeats on one test set.
-    draws : int
-        Simulated tests; at 2000 the standard error is about 0.03 percentage points.
-    seed : int
-        Seed of the simulation.
+        Images by repeat, group, true and predicted class.
 
     Returns
     -------
-    deo_m, deo_a : float
-        Expected values in percent; NaN where no class can be compared.
-
-    Examples
-    --------
-    A perfect model has no noise; one that is right in half of 50 images per cell has much:
-
-    >>> import numpy as np
-    >>> perfect = np.array([[[[50, 0], [0, 50]], [[50, 0], [0, 50]]]])
-    >>> noise_floor(perfect)
-    (0.0, 0.0)
-    >>> deo_m, deo_a = noise_floor(np.full((1, 2, 2, 2), 25))
-    >>> 10 < deo_m < 12, 7 < deo_a < 9
-    (True, True)
+    float64 [R, C]
+        Percent; NaN for a class without test images.
     """
-    size = counts[0].sum(-1)
-    total = counts.sum((0, 1, 3))
-    correct = np.diagonal(counts.sum((0, 1)))
-    rate = correct / np.maximum(total, 1)
-    hits = np.random.default_rng(seed).binomial(size, rate, (draws, *size.shape))
-    worst, mean, _ = deo(hits / np.where(size > 0, size, _UNKNOWN))
-    return float(worst.mean()), float(mean.mean())
+    return 100 * tpr(counts.sum(-3, keepdims=True))[..., 0, :]
 
 
-@dataclass(frozen=True, eq=False)
-class Summary:
-    """A number, or an array of numbers, over the repeats of an evaluation; in percent.
-
-    With one repeat the spread is unknown: ``std`` and ``ci95`` are NaN (null in JSON).
+def group_accuracy(counts: np.ndarray) -> np.ndarray:
+    """Return the share of each group that is classified correctly.
 
     Parameters
     ----------
-    values : float64 [R, ...]
-        One entry per repeat.
-    noise_floor : float
-        The value that an exactly fair model would show; NaN if the notion does not apply.
-    bounds : (float, float)
-        The smallest and the largest possible value; the interval is clipped to them.
+    counts : int [R, A, C, C]
+        Images by repeat, group, true and predicted class.
+
+    Returns
+    -------
+    float64 [R, A]
+        Percent; NaN for a group without test images.
 
     Examples
     --------
     >>> import numpy as np
-    >>> Summary(np.array([70.0, 72.0, 74.0]))
-    72.0 ± 2.0 (95% interval [67.0, 77.0])
+    >>> group_accuracy(np.array([[[[9, 1], [4, 6]], [[3, 1], [0, 0]]]]))
+    array([[75., 75.]])
     """
-
-    values: np.ndarray
-    noise_floor: float = _UNKNOWN
-    bounds: tuple[float, float] = (0.0, 100.0)
-
-    @property
-    def mean(self) -> Any:
-        """Mean over repeats, float or array [...]."""
-        return _scalar(self.values.mean(0))
-
-    @property
-    def std(self) -> Any:
-        """Standard deviation over repeats (ddof 1), float or array [...]."""
-        several = len(self.values) > 1
-        spread = self.values.std(0, ddof=1) if several else self.values[0] * _UNKNOWN
-        return _scalar(spread)
-
-    @property
-    def ci95(self) -> tuple[Any, Any]:
-        """Ends of the 95% t-interval of the mean over repeats, within the bounds.
-
-        It shows how much the mean would vary with other seeds of the *networks*; the test images
-        and the training set are held fixed.
-        """
-        n = len(self.values)
-        half = t_quantile(n - 1) * self.std / math.sqrt(n) if n > 1 else self.std
-        low, high = np.clip([self.mean - half, self.mean + half], *self.bounds)
-        return _scalar(low), _scalar(high)
-
-    def to_dict(self) -> dict:
-        """Return {"mean", "std", "ci95": [low, high], "noise_floor"}, with None if unknown."""
-        keys = ("mean", "std", "ci95", "noise_floor")
-        return {key: _jsonable(getattr(self, key)) for key in keys}
-
-    def cells(self) -> tuple[str, str, str, str]:
-        """Return mean, std, interval and floor of one number for a table; "-" if unknown."""
-        low, high = self.ci95
-        interval = "-" if math.isnan(low) else f"[{low:.1f}, {high:.1f}]"
-        numbers = ("-" if math.isnan(x) else f"{x:.1f}" for x in (self.mean, self.std))
-        floor = "" if math.isnan(self.noise_floor) else f"{self.noise_floor:.1f}"
-        return *numbers, interval, floor
-
-    def __repr__(self) -> str:
-        """Mean, spread and floor with one decimal."""
-        if np.ndim(self.mean):
-            return f"Summary of {len(self.values)} repeats of shape {self.values.shape[1:]}"
-        mean, std, interval, floor = self.cells()
-        floor = f", noise floor {floor}" if floor else ""
-        return f"{mean} ± {std} (95% interval {interval}{floor})"
+    return 100 * _share(np.trace(counts, axis1=-2, axis2=-1), counts.sum((-2, -1)))
 
 
-def _scalar(value: np.ndarray) -> Any:
-    """Return a 0-d array as a float, anything else unchanged."""
-    return float(value) if np.ndim(value) == 0 else value
-
-
-def _jsonable(value: Any) -> Any:
-    """Return floats, tuples and arrays as JSON values, with None for NaN."""
-    if isinstance(value, tuple | list | np.ndarray):
-        return [_jsonable(item) for item in value]
-    return None if math.isnan(value) else float(value)
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return part / whole, NaN where the whole is 0."""
+    return part / np.where(whole > 0, whole, _UNKNOWN)

@@ -1,15 +1,19 @@
 """The report of an evaluation: the counts, the numbers that follow, and how they are shown."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from ..core import files
 from ..core.errors import FddkitError
-from . import measures, report_file, report_table
-from .metrics import Summary, tpr
+from . import report_file, report_table
+from .foreign import from_predictions
+from .numbers import Numbers
+from .outcomes import Outcomes
+from .pooling import pool
+from .summary import Summary
 
 _MOST_REPEATS, _MOST_CELLS = 2000, 10_000  # of a file: the cost of a summary grows with them
 
@@ -34,6 +38,9 @@ class FairnessReport:
         The number of the training set of each repeat, length R. Repeats on one set are averaged
         before spread and interval are computed over sets. None: there is one set, and its repeats
         are the unit.
+    outcomes : Outcomes, optional
+        What each network predicted for each test image, from which the counts follow. None: only
+        the counts are known, as in the files of older versions.
 
     Raises
     ------
@@ -70,6 +77,7 @@ class FairnessReport:
     versions: dict = field(default_factory=dict)
     counterfactual: "FairnessReport | None" = None
     sets: list[int] | None = None
+    outcomes: Outcomes | None = None
 
     def __post_init__(self) -> None:
         """Check the counts."""
@@ -90,8 +98,41 @@ class FairnessReport:
         size = self.counts.sum(-1)
         if (self.counts < 0).any() or (size != size[0]).any() or not size.any():
             raise FddkitError("counts must be of the same test images in every repeat")
+        if self.outcomes is not None and not np.array_equal(
+            self.counts, self.outcomes.counts(shape[2], shape[1])
+        ):
+            raise FddkitError("counts and outcomes differ; make the report with FairnessReport.of")
         if self.counts.sum(dtype=float) > 2**53:  # beyond this, sums are not exact
             raise FddkitError("counts are larger than any test set; give numbers of images")
+
+    @classmethod
+    def of(
+        cls,
+        outcomes: Outcomes,
+        networks: list[str],
+        config: dict,
+        versions: dict | None = None,
+        counterfactual: "FairnessReport | None" = None,
+        sets: list[int] | None = None,
+    ) -> "FairnessReport":
+        """Return the report of what networks predicted.
+
+        Parameters
+        ----------
+        outcomes : Outcomes
+            Of all networks.
+        networks, config, versions, counterfactual, sets
+            As for the class; ``config`` names the classes and groups.
+
+        Returns
+        -------
+        FairnessReport
+        """
+        classes, groups = (len(config[f"{kind}_names"]) for kind in ("target", "group"))
+        counts = outcomes.counts(classes, groups)
+        return cls(counts, networks, config, versions or {}, counterfactual, sets, outcomes)
+
+    from_predictions = classmethod(from_predictions)
 
     @property
     def shown(self) -> "FairnessReport":
@@ -109,8 +150,8 @@ class FairnessReport:
         Returns
         -------
         Summary
-            With the noise floor, if the metric has one: it is computed for each architecture
-            (whose repeats share one accuracy) and averaged over repeats.
+            With what a fair model would show by chance, if it is a gap between groups, and without
+            the noise of the test images.
 
         Raises
         ------
@@ -122,14 +163,17 @@ class FairnessReport:
         >>> import numpy as np
         >>> counts = np.array([[[[9, 1], [1, 9]], [[5, 5], [1, 9]]]])
         >>> FairnessReport(counts, ["convnet"]).metric("deo_m")
-        40.0 ± - (95% interval -, noise floor 19...)
+        40.0 ± - (95% interval - over 1 network; a fair model: 20.1)
         """
-        metric, floor = measures.METRICS[name], float("nan")
-        if metric.null is not None:
-            names = np.array(self.networks)
-            floors = {n: metric.null(self.counts[names == n]) for n in set(self.networks)}
-            floor = float(np.mean([floors[n] for n in self.networks]))
-        return self._summary(metric.function(self.counts), floor, metric.bounds)
+        return self._numbers.summary(name)
+
+    def mostly_noise(self, name: str) -> bool:
+        """Return whether most of a gap is what so few test images show by chance."""
+        return self._numbers.mostly_noise(name)
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        return Numbers(self)
 
     @property
     def accuracy(self) -> Summary:
@@ -149,67 +193,14 @@ class FairnessReport:
     @property
     def group_tpr(self) -> Summary:
         """True-positive rate by group and class, [A, C]; NaN where there is no test image."""
-        return self._summary(100 * tpr(self.counts))
-
-    def _summary(
-        self,
-        values: np.ndarray,
-        noise_floor: float = float("nan"),
-        bounds: tuple[float, float] = (0.0, 100.0),
-    ) -> Summary:
-        """Return the summary over the units of repetition: repeats, or sets if these are known."""
-        if self.sets is not None:
-            sets = np.array(self.sets)
-            values = np.stack([values[sets == s].mean(0) for s in dict.fromkeys(self.sets)])
-        return Summary(values, noise_floor, bounds)
+        return self._numbers.group_tpr()
 
     @property
     def empty_cells(self) -> list[tuple[int, int]]:
         """The cells (group, class) without test images, which are left out of every number."""
         return [(int(a), int(y)) for a, y in np.argwhere(self.counts[0].sum(-1) == 0)]
 
-    @classmethod
-    def pool(cls, reports: "Sequence[FairnessReport]") -> "FairnessReport":
-        """Join the reports of several training sets, such as one method's under several seeds.
-
-        Parameters
-        ----------
-        reports : sequence of FairnessReport
-            On the same test images.
-
-        Returns
-        -------
-        FairnessReport
-            Its spread and intervals are over sets: networks trained on one set share its
-            peculiarities, so they count as one observation.
-
-        Raises
-        ------
-        FddkitError
-            If there are no reports, or their test images differ.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> counts = np.array([[[[9, 1], [1, 9]], [[5, 5], [1, 9]]]])
-        >>> first = FairnessReport(counts, ["convnet"])
-        >>> second = FairnessReport(np.concatenate([counts, counts]), ["convnet", "convnet"])
-        >>> pooled = FairnessReport.pool([first, second])
-        >>> pooled.sets, pooled.accuracy.values  # one observation per set
-        ([0, 1, 1], array([80., 80.]))
-        """
-        if not reports or len({report.counts.shape[1:] for report in reports}) > 1:
-            raise FddkitError("pool takes at least one report, all of the same classes and groups")
-        first = reports[0]
-        paired = [report.counterfactual for report in reports if report.counterfactual]
-        return cls(
-            np.concatenate([report.counts for report in reports]),
-            [name for report in reports for name in report.networks],
-            first.config,
-            first.versions,
-            cls.pool(paired) if len(paired) == len(reports) else None,
-            [i for i, report in enumerate(reports) for _ in report.networks],
-        )
+    pool = classmethod(pool)
 
     def by_network(self) -> dict[str, "FairnessReport"]:
         """Return a separate report for each architecture, in order of first appearance."""
@@ -220,13 +211,18 @@ class FairnessReport:
         paired = self.counterfactual and self.counterfactual._only(name)
         names = [name] * len(rows)
         sets = self.sets and [self.sets[i] for i in rows]
-        return FairnessReport(self.counts[rows], names, self.config, self.versions, paired, sets)
+        outcomes = self.outcomes and self.outcomes.of(rows)
+        return FairnessReport(
+            self.counts[rows], names, self.config, self.versions, paired, sets, outcomes
+        )
 
-    def to_dict(self) -> dict:
+    def to_dict(self, compress: bool = True) -> dict:
         """Return what `save` writes, including the derived numbers for other programs."""
-        return report_file.content(self)
+        return report_file.content(self, compress)
 
-    def save(self, path: str | os.PathLike, look: files.Look | None = None) -> None:
+    def save(
+        self, path: str | os.PathLike, look: files.Look | None = None, compress: bool = True
+    ) -> None:
         """Write the report as JSON, atomically, with the sha256 of its content.
 
         Parameters
@@ -236,13 +232,15 @@ class FairnessReport:
         look : callable, optional
             See `fddkit.core.files.atomic`; by default an existing file is replaced only if it is
             a report.
+        compress : bool
+            Deflate the outcomes; they are kept byte by byte otherwise.
 
         Raises
         ------
         FddkitError
             If it cannot be written.
         """
-        report_file.write(path, self.to_dict(), look)
+        report_file.write(path, self.to_dict(compress), look)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "FairnessReport":
@@ -270,7 +268,8 @@ class FairnessReport:
 
     @classmethod
     def _from_dict(cls, data: dict) -> "FairnessReport":
-        paired, counts = data["counterfactual"], report_file.counts_of(data)
+        counts = report_file.counts_of(data)  # which checks the rest as well
+        paired = data["counterfactual"]
         report = cls(
             counts,
             data["networks"],
@@ -278,6 +277,7 @@ class FairnessReport:
             data["versions"],
             None if paired is None else cls._from_dict(paired),
             data["sets"],
+            None if data.get("outcomes") is None else Outcomes.decode(data["outcomes"]),
         )
         cells = len(set(report.networks)) * counts[0, ..., 0].size
         if len(counts) > _MOST_REPEATS or cells > _MOST_CELLS:

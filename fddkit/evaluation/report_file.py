@@ -10,13 +10,14 @@ import numpy as np
 from ..core import files
 from ..core.errors import Damaged, FddkitError, NewerFormat
 from ..core.reading import clip, conform, read_bytes, read_json
+from . import outcomes
 from .measures import METRICS
 
 if TYPE_CHECKING:
     from .report import FairnessReport
 
 FORMAT = "fddkit-report"
-FORMAT_VERSION = 2  # 1 had no sha256
+FORMAT_VERSION = 3  # 1 had no sha256, 2 no outcomes
 SHAPE = {
     "format_version": int,
     "counts": [[[[int]]]],
@@ -29,20 +30,24 @@ SHAPE = {
         "preset?": (str, None),
         "protocol?": (str, None),
         "health?": {"verdict?": str, "notes?": [str]},
+        "reference?": {"name": str, "counts": [[int]]},
     },
     "versions": dict,
     "sets": ([int], None),
     "counterfactual": (dict, None),
+    "outcomes?": (outcomes.SHAPE, None),
 }
 
 
-def content(report: "FairnessReport") -> dict:
+def content(report: "FairnessReport", compress: bool = True) -> dict:
     """Return what the file of a report holds, but for its sha256.
 
     Parameters
     ----------
     report : FairnessReport
         The report.
+    compress : bool
+        Deflate the outcomes.
 
     Returns
     -------
@@ -59,7 +64,8 @@ def content(report: "FairnessReport") -> dict:
         "config": report.config,
         "versions": report.versions,
         "counts": report.counts.tolist(),
-        "counterfactual": report.counterfactual and report.counterfactual.to_dict(),
+        "outcomes": report.outcomes and report.outcomes.encode(compress),
+        "counterfactual": report.counterfactual and report.counterfactual.to_dict(compress),
     }
 
 

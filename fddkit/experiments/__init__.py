@@ -13,6 +13,7 @@ __all__ = [
     "checking",
     "current",
     "factorial",
+    "kept_reports",
     "matrix",
     "notebooks",
     "papers",

@@ -19,9 +19,9 @@ from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
 from ..distillers.distill import distill
 from ..evaluation.evaluate import evaluate
-from ..evaluation.measures import METRICS
-from ..evaluation.metrics import Summary
+from ..evaluation.measures import headline
 from ..evaluation.report import FairnessReport
+from ..evaluation.summary import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ class Factorial:
     factors : dict of str to tuple of str
         The factors and their levels.
     values : dict of str to numpy.ndarray
-        For each metric of `fddkit.evaluation.measures.METRICS`: float64, one axis per factor, in
+        For each metric of `fddkit.evaluation.measures.headline`: float64, one axis per factor, in
         order, with the seeds last. Taken on the counterfactual test where there is one.
     """
 
@@ -109,7 +109,8 @@ class Factorial:
                 raise FddkitError(f"factor {name!r} has {len(levels)} levels; an effect needs two")
             first, second = value.take([0], axis), value.take([-1], axis)
             value = second - first if name in names else value.mean(axis, keepdims=True)
-        return Summary(value.reshape(-1) / 2 ** (len(names) - 1), bounds=(-100.0, 100.0))
+        effect = value.reshape(-1) / 2 ** (len(names) - 1)
+        return Summary(effect, bounds=(-100.0, 100.0), unit="seeds")
 
     def effects(self) -> "pd.DataFrame":
         """Return every main effect and two-way interaction on every metric, with intervals.
@@ -197,8 +198,8 @@ def factorial(
     >>> step = {"1": {"lr": 1.0}, "10": {"lr": 10.0}}
     >>> quick = {"seeds": 1, "ipc": 1, "preset": "smoke", "iterations": 1, "progress": False}
     >>> outcome = factorial(train, test, {"step": step}, **quick)
-    >>> outcome.cells().shape  # two levels, three metrics
-    (2, 3)
+    >>> outcome.cells()["accuracy"].shape  # two levels
+    (2,)
     >>> outcome.effects().index.tolist()
     ['step: 1 -> 10']
     """
@@ -210,7 +211,7 @@ def factorial(
             f"there are {seeds} seeds and the factors {', '.join(factors) or 'none'}"
         )
     shape = tuple(len(levels) for levels in factors.values())
-    values = {metric: np.empty((*shape, seeds)) for metric in METRICS}
+    values = {metric: np.empty((*shape, seeds)) for metric in headline()}
     combinations = list(itertools.product(*(levels.items() for levels in factors.values())))
     with tqdm(total=len(combinations) * seeds, unit="set", disable=not progress) as bar:
         for seed in range(seeds):
@@ -227,7 +228,7 @@ def factorial(
                     **chosen,
                 )  # fmt: skip
                 report = _evaluated(s, test, seed, repeats, preset, out)
-                for metric in METRICS:
+                for metric in values:
                     values[metric][*place, seed] = report.metric(metric).mean
                 bar.update()
     return Factorial({name: tuple(levels) for name, levels in factors.items()}, values)

@@ -1,44 +1,40 @@
-"""Every method under every rule on one data set: which cells work, and how well."""
+"""Every method under every rule on one data set, beside baselines: which work, and how well."""
 
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..core import processes
-from ..core.entries import receive, ship
+from ..core.entries import ship
 from ..core.errors import FddkitError
-from ..core.files import keep_whole, set_aside, write_json
-from ..core.locks import locked, tidy
-from ..core.reading import conform, read_json
-from ..data.distilled import DistilledSet
-from ..data.loading import load
-from ..distillers.distill import distill
+from ..distillers.baselines import BASELINES
 from ..distillers.registry import METHODS, find, lacks
-from ..evaluation.evaluate import evaluate
-from ..evaluation.measures import METRICS
+from ..evaluation.measures import METRICS, headline
 from ..evaluation.report import FairnessReport
 from ..rules.rules import RULES
+from .matrix_sets import Ended, one_set
 
-_LONGEST = 1e9  # seconds
+#: The baselines of a matrix: as many real images, and all, each also with equal groups.
+CONTROLS = ("random", "random-balanced", "whole", "whole-balanced")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The result of one method under one rule.
+    """The result of one method under one rule, or of a baseline.
 
     Attributes
     ----------
     method, rule : str
-        The distiller and its rule.
+        The distiller and its rule; or a baseline, whose rule is empty.
     lacks : str or None
         Why the combination makes no sense; the other fields are then None.
     seeds, networks : int or None
         Distilled sets, and networks trained on each.
     seconds : float or None
         Time to distil one set, mean over those whose time is known; a set that was found
-        finished counts with the time that it took when it ran.
+        finished counts with the time that it took when it ran. None for a baseline as large as
+        the training set, which is not kept.
     numbers : dict or None
         For each metric of `fddkit.evaluation.measures.METRICS`, ``mean``, ``std``, ``ci95`` and
         ``noise_floor`` over the sets; on the counterfactual test where groups are injected.
@@ -55,6 +51,11 @@ class Cell:
     numbers: dict[str, dict] | None = None
     error: str | None = None
 
+    @property
+    def title(self) -> str:
+        """Method and rule, in words."""
+        return f"{self.method} {self.rule}".rstrip()
+
 
 def matrix(
     dataset: str = "digits",
@@ -68,8 +69,13 @@ def matrix(
     folder: str | os.PathLike = "reports/matrix",
     jobs: int = 1,
     progress: bool = True,
+    baselines: Sequence[str] = CONTROLS,
 ) -> list[Cell]:
     """Distil and evaluate every cell, reusing what is already finished in the folder.
+
+    Baselines are evaluated as the methods are, on networks with the same seeds. Where a baseline
+    draws nothing (``whole``), its sets are the same and only the networks differ, so its intervals
+    say how much those vary and nothing about sets.
 
     Parameters
     ----------
@@ -93,11 +99,13 @@ def matrix(
         Cells that run at the same time; they share the cores.
     progress : bool
         Show a progress bar.
+    baselines : sequence of str
+        Names in `fddkit.distillers.baselines.BASELINES`.
 
     Returns
     -------
     list of Cell
-        Method by method, in the order of `METHODS` and `RULES`.
+        Method by method, in the order of `METHODS` and `RULES`; then the baselines.
 
     Raises
     ------
@@ -110,112 +118,53 @@ def matrix(
     >>> from fddkit.experiments.matrix import matrix
     >>> quick = {"seeds": 1, "repeats": 1, "ipc": 1, "preset": "smoke", "progress": False}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     [cell] = matrix(methods=["dm"], rules=["cobra"], folder=folder, **quick)
-    >>> cell.method, cell.rule, sorted(cell.numbers)
-    ('dm', 'cobra', ['accuracy', 'deo_a', 'deo_m'])
+    ...     quick["folder"] = folder
+    ...     cells = matrix(methods=["dm"], rules=["cobra"], baselines=["random"], **quick)
+    >>> [cell.title for cell in cells], "deo_m" in cells[0].numbers
+    (['dm cobra', 'random'], True)
     """
     import joblib
     from tqdm.auto import tqdm
 
     if min(seeds, repeats, ipc, jobs) < 1:
         raise FddkitError("seeds, repeats, ipc or jobs is below 1; give at least 1 for each")
-    methods, rules = list(methods or METHODS), list(rules or RULES)
-    for method in methods:
-        for rule in rules:
-            find(method)
-            lacks(method, rule)  # an unknown name is reported before hours of work
+    pairs = _pairs(list(methods or METHODS), list(rules or RULES), baselines)
     folder = Path(folder)
     tasks = [
         (dataset, method, rule, seed, repeats, ipc, preset, root, folder)
         for seed in range(seeds)
-        for method in methods
-        for rule in rules
-        if not lacks(method, rule)
+        for (method, rule), reason in pairs.items()
+        if not reason
     ]
     mine = ship()
-    found: dict[tuple[str, str], list[_Ended]] = {}
+    found: dict[tuple[str, str], list[Ended]] = {}
     with processes.workers(), tqdm(total=len(tasks), unit="set", disable=not progress) as bar:
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
-        ended = parallel(joblib.delayed(_one)(mine, task) for task in tasks)
+        ended = parallel(joblib.delayed(one_set)(mine, task) for task in tasks)
         for task, one in zip(tasks, ended, strict=True):
             found.setdefault(task[1:3], []).append(one)
             bar.update()
-    return [
-        _cell(method, rule, found.get((method, rule), []), repeats)
-        for method in methods
-        for rule in rules
-    ]
+    return [_cell(*pair, reason, found.get(pair, []), repeats) for pair, reason in pairs.items()]
 
 
-@dataclass(frozen=True)
-class _Ended:
-    """The outcome of one set: its report and seconds, or why there is none."""
+def _pairs(
+    methods: Sequence[str], rules: Sequence[str], baselines: Sequence[str]
+) -> dict[tuple[str, str], str]:
+    """Return each cell's method and rule, and why it makes no sense; empty if it does.
 
-    report: FairnessReport | None = None
-    seconds: float | None = None
-    error: str | None = None
-
-
-def _one(mine: bytes, task: tuple) -> _Ended:
-    """Distil and evaluate one set; an error is returned, so that the others go on."""
-    receive(mine)
-    try:
-        return _computed(*task)
-    except Exception as error:
-        kind = "" if isinstance(error, FddkitError) else f"{type(error).__name__}: "
-        return _Ended(error=f"{kind}{error}")
+    An unknown name is reported here, before hours of work.
+    """
+    for method in methods:
+        find(method)
+    for name in baselines:
+        BASELINES[name]
+    both = {(method, rule): lacks(method, rule) for method in methods for rule in rules}
+    return both | {(name, ""): "" for name in baselines}
 
 
-def _computed(
-    dataset: str,
-    method: str,
-    rule: str,
-    seed: int,
-    repeats: int,
-    ipc: int,
-    preset: str,
-    root: str | os.PathLike,
-    folder: Path,
-) -> _Ended:
-    """Distil and evaluate one set, unless its report already exists."""
-    train, test = load(dataset, root=root)
-    name = f"{dataset}-{method}-{rule}-ipc{ipc}-{preset}-{seed}"
-    ends = (".safetensors", f".x{repeats}.json", ".seconds")  # of as many networks
-    out, report, clock = (folder / f"{name}{end}" for end in ends)
-    keep_whole(out, DistilledSet.load)
-    fresh, began = not out.exists(), time.monotonic()
-    s = distill(
-        train, method, rule, ipc, seed, preset, out=out, cache=folder / "cache", progress=False
-    )
-    if fresh:
-        write_json(clock, round(time.monotonic() - began, 1))
-    seconds = _seconds(clock)
-    with locked(report):
-        done = keep_whole(report, FairnessReport.load)
-        if done is not None:
-            same = done.config.get("data") == s.config and done.config.get("protocol") == method
-            if same and len(done.networks) == repeats:
-                return _Ended(done, seconds)
-            set_aside(report, f"{report} is of another set or evaluation")
-        found = evaluate(s, test, repeats=repeats, seed=seed, preset=preset, progress=False)
-        found.save(report)
-    return _Ended(found, seconds)
-
-
-def _seconds(clock: Path) -> float | None:
-    """Return how long a set took; None where its run was killed before it could record it."""
-    tidy(clock)  # it is not written again
-    try:
-        found = read_json(clock)
-        conform(found, float)
-    except ValueError:  # FddkitError is one
-        return None
-    return found if 0 <= found < _LONGEST else None
-
-
-def _cell(method: str, rule: str, ended: list[_Ended], repeats: int) -> Cell:
+def _cell(method: str, rule: str, reason: str, ended: list[Ended], repeats: int) -> Cell:
     if not ended:
-        return Cell(method, rule, lacks(method, rule))
+        return Cell(method, rule, reason)
     error = next((one.error for one in ended if one.error), None)
     reports = [one.report for one in ended if one.report]
     if not reports:
@@ -230,6 +179,8 @@ def _cell(method: str, rule: str, ended: list[_Ended], repeats: int) -> Cell:
 def markdown(cells: Sequence[Cell]) -> str:
     """Return a matrix as a table with one row per rule and one column per method.
 
+    Baselines follow in a table of their own.
+
     Parameters
     ----------
     cells : sequence of Cell
@@ -238,37 +189,45 @@ def markdown(cells: Sequence[Cell]) -> str:
     Returns
     -------
     str
-        In Markdown, means in percent; ``-`` where the combination makes no sense.
+        In Markdown, means in percent; ``-`` where there is none, or the combination makes no sense.
 
     Examples
     --------
     >>> from fddkit.experiments.matrix import Cell, markdown
     >>> numbers = {"accuracy": {"mean": 89.5}, "deo_m": {"mean": 56.2}, "deo_a": {"mean": 19.1}}
-    >>> print(markdown([Cell("dm", "cobra", numbers=numbers)]))
+    >>> print(markdown([Cell("dm", "cobra", numbers=numbers), Cell("random", "", numbers=numbers)]))
     | accuracy / DEO_M / DEO_A | DM |
     |---|---|
     | cobra | 90 / 56 / 19 |
+    <BLANKLINE>
+    | baseline | accuracy / DEO_M / DEO_A |
+    |---|---|
+    | random | 90 / 56 / 19 |
     """
-    methods = list(dict.fromkeys(cell.method for cell in cells))
-    rules = list(dict.fromkeys(cell.rule for cell in cells))
-    by_name = {(cell.method, cell.rule): cell for cell in cells}
-    lines = [
-        f"| {' / '.join(metric.title for metric in METRICS.values())} | "
-        + " | ".join(m.upper() for m in methods)
-        + " |",
-        "|---" * (len(methods) + 1) + "|",
-    ]
-    for rule in rules:
-        row = []
-        for method in methods:
-            cell = by_name[method, rule]
-            numbers = cell.numbers or {}
-            shown = " / ".join(
-                f"{numbers[name]['mean']:.0f}" for name in METRICS if name in numbers
-            )
-            row.append(shown or ("failed" if cell.error else "-"))
-        lines.append(f"| {rule} | " + " | ".join(row) + " |")
-    return "\n".join(lines)
+    paired = [cell for cell in cells if cell.rule]
+    methods = list(dict.fromkeys(cell.method for cell in paired))
+    rules = list(dict.fromkeys(cell.rule for cell in paired))
+    by_name = {(cell.method, cell.rule): cell for cell in paired}
+    # older matrices do not have a metric that was added since
+    known = {name for cell in cells for name in cell.numbers or {}}
+    shown = [name for name in headline() if name in known] or list(headline())
+    metrics = " / ".join(METRICS[name].title for name in shown)
+    rows = [[rule, *(_means(by_name[m, rule], shown) for m in methods)] for rule in rules]
+    real = [[cell.method, _means(cell, shown)] for cell in cells if not cell.rule]
+    tables = [([metrics, *map(str.upper, methods)], rows), (["baseline", metrics], real)]
+    return "\n\n".join(_table(heading, rows) for heading, rows in tables if rows)
+
+
+def _means(cell: Cell, metrics: Sequence[str]) -> str:
+    if cell.numbers is None:
+        return "failed" if cell.error else "-"
+    means = (cell.numbers.get(name, {}).get("mean") for name in metrics)
+    return " / ".join("-" if mean is None else f"{mean:.0f}" for mean in means)
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in (heading, *rows)]
+    return "\n".join([lines[0], "|---" * len(heading) + "|", *lines[1:]])
 
 
 def as_json(cells: Sequence[Cell]) -> list[dict]:

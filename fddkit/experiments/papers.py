@@ -29,9 +29,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import FddkitError, unknown
-from ..distillers.start import BASELINES
-from ..evaluation.measures import METRICS
+from ..distillers.baselines import BASELINES
+from ..evaluation.measures import headline
 from ..evaluation.report import FairnessReport
+from .comparable import ARCHITECTURE, conditions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,15 +106,8 @@ def published(
         ],
         ignore_index=True,
     )
-    filters = {
-        "dataset": dataset,
-        "distiller": distiller,
-        "fairness": fairness,
-        "ipc": ipc,
-        "architecture": architecture,
-        "metric": metric,
-        "paper": paper,
-    }
+    filters = {"dataset": dataset, "distiller": distiller, "fairness": fairness, "ipc": ipc}
+    filters |= {"architecture": architecture, "metric": metric, "paper": paper}
     keep = pd.Series(True, index=cells.index)
     for name, wanted in filters.items():
         if wanted is not None:
@@ -124,20 +118,26 @@ def published(
 def beside(
     named: Mapping[str, FairnessReport], dataset: str, ipc: int, distiller: str = "dm"
 ) -> "pd.DataFrame":
-    """Return your own numbers beside the published ones of the main protocol (ConvNet).
+    """Return your own numbers beside the published ones of the same experiment.
+
+    Only a report on the same data set and method, at the same IPC and bias ratio, of the papers'
+    ConvNet (width 128, as in the preset ``paper``) has anything beside it. Under another bias ratio
+    or GAP these are cells of the papers' ablations, if there are any.
 
     Parameters
     ----------
     named : mapping of str to FairnessReport
-        Name of a rule or baseline -> its report.
+        Name of a rule or baseline -> its report, whose ``config`` says how it was made.
     dataset, ipc, distiller : str, int, str
-        What was distilled.
+        What to compare with.
 
     Returns
     -------
     pandas.DataFrame
         One row per name, in percent; columns are (metric, source), where the source is ``here``
-        or a paper that prints the cell. NaN where it does not.
+        or a paper that prints such cells for any row. NaN where it does not print this one, or
+        the report is of another experiment. The last column, ``("note", "")``, says what differs;
+        it is empty for cells of the main protocol.
 
     See Also
     --------
@@ -152,36 +152,42 @@ def beside(
     >>> table = fdd.papers.beside({"vanilla": report}, dataset="cmnist-fg", ipc=10)
     >>> sorted(table["deo_m"])
     ['cobra', 'fairdd', 'here']
+    >>> table.loc["vanilla", ("note", "")]
+    'data set digits, not cmnist-fg; IPC 1, not 10'
     """
     import pandas as pd
 
-    cells = published(architecture="convnet")
-    cells = cells[(cells["dataset"] == dataset) & (cells["condition"] == "")]
-    rows = {}
+    cells = published(architecture=ARCHITECTURE)
+    cells = cells[cells["dataset"] == dataset]
+    rows, metrics = {}, headline()
     for name, report in named.items():
-        if name in BASELINES:
-            theirs = cells[cells["distiller"] == name]
-        else:
-            theirs = cells[(cells["distiller"] == distiller) & (cells["fairness"] == name)]
-        if name not in BASELINES or BASELINES[name].sized:
-            theirs = theirs[theirs["ipc"] == ipc]
-        rows[name] = {
-            (metric, paper): mean
-            for metric in METRICS
-            for paper, mean in [
-                ("here", report.metric(metric).mean),
-                *theirs[theirs["metric"] == _PRINTED.get(metric, metric)]
-                .groupby("paper")["mean"]
-                .first()
-                .items(),
-            ]
-        }
+        theirs = _printed(cells, name, ipc, distiller)
+        wanted, note = conditions(report, name, dataset, ipc, distiller)
+        same = theirs[theirs["condition"].isin(wanted)]
+        if theirs.empty and wanted:
+            note = "no paper prints it"
+        elif same.empty and wanted:
+            note = f"{note}, which no paper prints" if note else "no paper prints it"
+        rows[name] = {(metric, "here"): report.metric(metric).mean for metric in metrics}
+        for metric in metrics:
+            called = _PRINTED.get(metric, metric)
+            found = same[same["metric"] == called].groupby("paper")["mean"].first()
+            for paper in theirs.loc[theirs["metric"] == called, "paper"].unique():
+                rows[name][metric, paper] = found.get(paper, float("nan"))
+        rows[name]["note", ""] = note
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns = pd.MultiIndex.from_tuples(table.columns)
-    order = ["here", *PAPERS]
-    return table[
-        sorted(table.columns, key=lambda c: (list(METRICS).index(c[0]), order.index(c[1])))
-    ]
+    first, second = [*metrics, "note"], ["", "here", *PAPERS]
+    return table[sorted(table.columns, key=lambda c: (first.index(c[0]), second.index(c[1])))]
+
+
+def _printed(cells: "pd.DataFrame", name: str, ipc: int, distiller: str) -> "pd.DataFrame":
+    """Return the cells of a rule or baseline."""
+    if name in BASELINES:
+        cells = cells[cells["distiller"] == name]
+    else:
+        cells = cells[(cells["distiller"] == distiller) & (cells["fairness"] == name)]
+    return cells[cells["ipc"] == ipc] if name not in BASELINES or BASELINES[name].sized else cells
 
 
 def costs() -> "pd.DataFrame":
@@ -189,8 +195,7 @@ def costs() -> "pd.DataFrame":
 
     FairDD's Tables 9 (C-MNIST, minutes of a whole run against the number of groups) and 10 (other
     sets and resolutions), COBRA's 13 (C-FMNIST, ms of an iteration on an H100 against the number
-    of groups) and 14 (other sets); memory in MiB. Cells without a number for
-    vanilla in the same table have no ratio and are left out.
+    of groups) and 14 (other sets); memory in MiB. Cells without vanilla's number are left out.
 
     Returns
     -------

@@ -11,6 +11,7 @@ from typing import Any
 from ..core import files
 from ..core.errors import FddkitError
 from ..core.reading import read_bytes
+from ..evaluation.comparisons import LEVEL
 from .report_cards import STATUS, anchor, card
 
 _TITLE = "<title>fddkit: results</title>"  # of the template
@@ -55,7 +56,8 @@ def build(reports: str | os.PathLike = "reports") -> Path:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"show": show, "duration": duration, "at_floor": at_floor}
+    filters = (show, duration, only_chance, over)
+    environment.filters |= {function.__name__: function for function in filters}
     page = environment.get_template("report.html.j2").render(
         notebooks=[notebook(one) for one in by_notebook(cards)],
         total=len(cards),
@@ -180,8 +182,8 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def at_floor(value: Any) -> bool:
-    """Return whether a gap between groups is indistinguishable from chance.
+def only_chance(value: Any) -> bool:
+    """Return whether a gap between groups is not more than chance shows.
 
     Parameters
     ----------
@@ -191,14 +193,31 @@ def at_floor(value: Any) -> bool:
     Returns
     -------
     bool
-        True where the 95% interval reaches down to the noise floor.
+        True where a fair model would show no less in at least one test of twenty (p >= 0.05).
+        False also where p is not known: older runs kept only the mean of a fair model, computed
+        too high for counterfactual tests, and no test can be made of that.
     """
-    floor = value.get("noise_floor") if isinstance(value, dict) else None
-    if not isinstance(floor, int | float):
-        return False
-    interval = value.get("ci95")
-    low = interval[0] if isinstance(interval, list) and interval else value.get("mean")
-    return isinstance(low, int | float) and low <= floor
+    p = value.get("p") if isinstance(value, dict) else None
+    return isinstance(p, int | float) and p >= LEVEL
+
+
+def over(value: Any) -> str:
+    """Return what the interval of a number is over.
+
+    Parameters
+    ----------
+    value : Any
+        A number of ``metrics.json``.
+
+    Returns
+    -------
+    str
+        E.g. ``"3 sets"``; empty where unknown.
+    """
+    n, unit = (value.get(key) if isinstance(value, dict) else None for key in ("n", "unit"))
+    if not isinstance(n, int) or not isinstance(unit, str):
+        return ""
+    return f"{show(n)} {unit if n != 1 else unit.removesuffix('s')}"
 
 
 def _order(value: Any) -> tuple:

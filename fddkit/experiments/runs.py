@@ -15,7 +15,7 @@ from ..core.files import fingerprint
 from ..core.reading import conform, read_json
 from ..core.tensors import is_marked
 from ..core.versions import PACKAGE, choose_device, versions
-from . import notebooks
+from . import kept_reports, notebooks
 from .notebooks import Notebook
 from .records import LOCK, Record, alone, cannot_write
 from .run_hash import run_hash, words
@@ -194,7 +194,7 @@ def _clear(folder: Path, everything: bool) -> None:
 
     A file that the run did not write, such as somebody's notes, is kept.
     """
-    own = {*_SHOWN, *_figures(folder)}
+    own = {*_SHOWN, *_figures(folder), *kept_reports.saved(folder)}
     if everything:
         with suppress(FddkitError):
             own |= {"run.json", *Record.load(folder).files}

@@ -25,9 +25,8 @@ import torch
 from ..core import files
 from ..core.errors import FddkitError
 from ..core.reading import FILE_NAME, conform, read_json
-from ..distillers import health
-from ..evaluation.measures import METRICS
 from ..evaluation.report import FairnessReport
+from . import kept_reports
 from .notebooks import read
 from .records import Record
 from .runs import FOLDER_VARIABLE, Run, run
@@ -191,9 +190,9 @@ class Current:
         Parameters
         ----------
         found : dict
-            ``numbers``: name to number or to ``{"mean", "ci95", "noise_floor", ...}``;
-            ``tables``: title to a list of rows (dicts of column to value) or a DataFrame. The
-            report shows these two; other entries are kept too. Later calls add to earlier ones.
+            ``numbers``: name to number or to what `fddkit.evaluation.summary.Summary.to_dict`
+            returns; ``tables``: title to a list of rows (dicts of column to value) or a DataFrame.
+            The report shows these two; other entries are kept too. Later calls add to earlier ones.
 
         Returns
         -------
@@ -216,18 +215,27 @@ class Current:
         return plain
 
     def reports(self, named: Mapping[str, FairnessReport]) -> "pd.DataFrame":
-        """Save the numbers of fairness reports, and return them as a table.
+        """Save fairness reports and their numbers, and return them as a table.
+
+        The files in ``reports`` keep every outcome, so that what several runs have saved can be
+        pooled and compared later; ``metrics.json`` lists them under that name.
 
         Parameters
         ----------
         named : mapping of str to FairnessReport
-            Title -> report.
+            Title -> report. One of the same title that was saved before is replaced.
 
         Returns
         -------
         pandas.DataFrame
-            One row per report: accuracy, DEO_M and DEO_A with their 95% intervals and noise
-            floors, on the balanced and (where groups are injected) the counterfactual test.
+            One row per report: the unit of its intervals, and the headline metrics with intervals,
+            on the balanced and (where groups are injected) the counterfactual test; beside a gap,
+            what a fair model would show by chance: its mean, and what it exceeds once in twenty.
+
+        Raises
+        ------
+        FddkitError
+            For a folder that cannot be written to.
 
         Examples
         --------
@@ -236,24 +244,16 @@ class Current:
         >>> report = fdd.evaluate(train, test, repeats=1, preset="smoke", progress=False)
         >>> table = fdd.experiments.current().reports({"whole": report})
         >>> table.columns[:3].tolist()
-        ['accuracy', 'DEO_M', 'DEO_A']
+        ['unit', 'accuracy', 'worst group']
         """
         import pandas as pd
 
-        numbers, rows = {}, []
-        for title, report in named.items():
-            row = {"trained on": title}
-            for where, one in (("", report), ("counterfactual ", report.counterfactual)):
-                for key, metric in METRICS.items() if one else ():
-                    name, summary = metric.title, one.metric(key)
-                    numbers[f"{title} {where}{name}"] = summary
-                    mean, _, interval, floor = summary.cells()
-                    shown = f"{mean} {interval}" if interval != "-" else mean
-                    row[f"{where}{name}"] = f"{shown} floor {floor}" if floor else shown
-            rows.append(row)
-        kept = {"numbers": numbers, "tables": {"Accuracy and fairness (%)": rows}}
-        doubts = {title: health.sentence(r.config.get("health", {})) for title, r in named.items()}
-        self.metrics({**kept, "doubts": {title: line for title, line in doubts.items() if line}})
+        named = {str(title): report for title, report in named.items()}
+        found = kept_reports.content(named)
+        if self.folder:
+            found["reports"] = kept_reports.save(self.folder, named)
+            self.metrics(found)
+        (rows,) = found["tables"].values()
         return pd.DataFrame(rows).set_index("trained on")
 
 

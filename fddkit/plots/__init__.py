@@ -8,6 +8,7 @@ in print.
 from .clouds import pairs, stars
 from .costs import cost
 from .coverage import cells
+from .evidence import by_chance, by_size, calibration, decomposition, differences
 from .evolution import colour_shares, film, gif, losses
 from .geometry import amplification, effects, reach, residuals, targets
 from .images import gallery, mosaic, sets, strip
@@ -18,12 +19,17 @@ __all__ = [
     "WIDTH",
     "Figure",
     "amplification",
+    "by_chance",
+    "by_size",
+    "calibration",
     "cells",
     "colour",
     "colour_shares",
     "comparison",
     "cost",
     "curve",
+    "decomposition",
+    "differences",
     "effects",
     "film",
     "gallery",

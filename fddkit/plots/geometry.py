@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from ..evaluation.measures import METRICS
-from ..evaluation.metrics import Summary
+from ..evaluation.summary import Summary
 from ..theory import GroupStatistics, aims, plane, together, worst
 from .style import WIDTH, Figure, colour, group_colours, new, styled
 

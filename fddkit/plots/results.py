@@ -7,7 +7,7 @@ import numpy as np
 import seaborn as sns
 
 from ..data.grouped import GroupedDataset
-from ..evaluation.measures import METRICS, Metric
+from ..evaluation.measures import METRICS, Metric, headline
 from ..evaluation.report import FairnessReport
 from .style import WIDTH, Figure, colour, new, styled
 
@@ -97,8 +97,8 @@ def rates(named: Mapping[str, FairnessReport]) -> Figure:
             xticklabels=first.config.get("group_names", range(groups)),
             yticklabels=first.config.get("target_names", range(classes)),
         )
-        deo = f"DEO_M {report.deo_m.mean:.1f} (floor {report.deo_m.noise_floor:.1f})"
-        ax.set_title(f"{title}:{' ' if len(title) < 16 else chr(10)}{deo}")
+        deo = f"DEO_M {report.deo_m.mean:.1f} (by chance {report.deo_m.noise_floor:.1f})"
+        ax.set_title(f"{title}\n{deo}", fontsize=7)
         ax.tick_params(length=0)
         ax.tick_params(axis="x", rotation=60)
         ax.tick_params(axis="y", rotation=0)
@@ -115,7 +115,7 @@ def rates(named: Mapping[str, FairnessReport]) -> Figure:
 
 @styled
 def comparison(named: Mapping[str, FairnessReport]) -> Figure:
-    """Show every metric of several sets, each with its interval and noise floor.
+    """Show the headline metrics of several sets, each with its interval and what chance shows.
 
     Parameters
     ----------
@@ -125,8 +125,9 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
     Returns
     -------
     Figure
-        Points are means, bars 95% intervals, and a grey tick is what an exactly fair model would
-        show; hollow points are the counterfactual test (every test image in every group).
+        Points are means and bars 95% intervals; a grey line spans what an exactly fair model would
+        show by chance, from its mean to what it exceeds once in twenty. Hollow points are the
+        counterfactual test (every test image in every group).
 
     Examples
     --------
@@ -136,8 +137,9 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
     >>> figure = fdd.plots.comparison({"whole": report})
     """
     figure = new(WIDTH, 0.8 + 0.32 * len(named))
-    axes = figure.subplots(1, len(METRICS), sharey=True)
-    for ax, (key, metric) in zip(axes, METRICS.items(), strict=True):
+    shown = headline()
+    axes = figure.subplots(1, len(shown), sharey=True)
+    for ax, (key, metric) in zip(axes, shown.items(), strict=True):
         for y, (name, report) in enumerate(named.items()):
             for one, shift, face in (
                 (report, -0.13, colour(name)),
@@ -151,8 +153,9 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
                 ax.plot(
                     summary.mean, y + shift, "o", ms=4.5, color=colour(name), markerfacecolor=face
                 )
-                if metric.null is not None:
-                    ax.plot(summary.noise_floor, y + shift, "|", ms=8, mew=1.5, color="0.5")
+                if metric.between_groups:
+                    by_chance = [summary.noise_floor, summary.most_by_chance]
+                    ax.plot(by_chance, [y + shift] * 2, lw=9, color="0.8", zorder=0)
         ax.set(xlabel=metric.unit, xlim=_limits(metric), title=metric.title)
         ax.set_yticks(range(len(named)), list(named))
         ax.grid(axis="x", color="0.9", linewidth=0.6)
@@ -160,9 +163,7 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
     axes[0].invert_yaxis()
     handles = [
         mpl.lines.Line2D([], [], marker="o", ls="", ms=4.5, color="0.3", label="balanced test"),
-        mpl.lines.Line2D(
-            [], [], marker="|", ls="", ms=8, mew=1.5, color="0.5", label="noise floor"
-        ),
+        mpl.lines.Line2D([], [], lw=7, color="0.8", label="by chance, if fair"),
     ]
     if any(report.counterfactual for report in named.values()):
         handles.insert(
@@ -193,7 +194,8 @@ def curve(
     Returns
     -------
     Figure
-        Bands are 95% intervals, dotted lines noise floors.
+        Bands are 95% intervals; ticks are what an exactly fair model would show by chance on the
+        test of the point above them.
 
     Examples
     --------
@@ -210,13 +212,15 @@ def curve(
         ax.plot(x, [s.mean for s in summary], "o-", ms=3.5, label=title, color=colour(title))
         low, high = np.array([s.ci95 for s in summary]).T
         ax.fill_between(x, low, high, color=colour(title), alpha=0.15, linewidth=0)
-        if entry.null is not None:
-            ax.plot(x, [s.noise_floor for s in summary], ":", lw=0.9, color=colour(title))
+        if entry.between_groups:  # of each point its own: tests and accuracies differ
+            ax.plot(x, [s.noise_floor for s in summary], "_", ms=9, mew=1.2, color=colour(title))
     measured = sorted({x for series in points.values() for x in series})
     if len(measured) <= 8:
         ax.set_xticks(measured, [f"{x:g}" for x in measured])
     title = f"{entry.title} against {xlabel}"
     ax.set(xlabel=xlabel, ylabel=entry.label, ylim=_limits(entry), title=title)
+    if entry.between_groups:
+        ax.plot([], [], "_", ms=9, mew=1.2, color="0.4", label="by chance, if fair")
     ax.legend(frameon=False)
     return figure
 
@@ -236,7 +240,7 @@ def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figu
     -------
     Figure
         The best corner is the lower right. Bars are 95% intervals; the grey tick below a point is
-        its noise floor: a model whose bar reaches the tick may be fair.
+        what a fair model of its accuracy exceeds once in twenty by chance.
 
     Examples
     --------
@@ -255,16 +259,16 @@ def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figu
             ends = ([low, high], [y.mean] * 2) if horizontal else ([x.mean] * 2, [low, high])
             ax.plot(*ends, color=colour(name), lw=1, alpha=0.5)
         ax.plot(x.mean, y.mean, "o", ms=5, color=colour(name), label=name)
-        ax.plot(x.mean, y.noise_floor, "_", ms=12, mew=1.5, color="0.5")
+        ax.plot(x.mean, y.most_by_chance, "_", ms=14, mew=1.5, color="0.5")
     entry, sound = METRICS[metric], METRICS["accuracy"]
     ax.set(
         xlabel=sound.label,
         ylabel=entry.label,
         xlim=_limits(sound),
         ylim=_limits(entry),
-        title=f"{entry.title} against accuracy (grey: noise floor)",
+        title=f"{entry.title} against accuracy (grey: by chance)",
     )
-    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1)
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=1)
     return figure
 
 

@@ -2,13 +2,14 @@
 
 import functools
 import io
+import re
 from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
 from matplotlib import figure as mpl_figure
 from matplotlib import markers
 
-from ..distillers.start import BASELINES
+from ..distillers.baselines import BASELINES
 from ..rules.rules import RULES
 
 WIDTH = 6.9  # inches, two columns of a paper
@@ -75,7 +76,7 @@ def colour(name: str) -> str:
     str
         ``#rrggbb``.
     """
-    key = (name.lower().split() or [""])[0]
+    key = re.split(r"[^a-z0-9_-]", name.lower())[0]  # "cobra, IPC 10" is of COBRA
     entry = RULES.get(key) or BASELINES.get(key)
     return entry.colour if entry else _DISTINCT[sum(map(ord, name)) % len(_DISTINCT)]
 

@@ -14,6 +14,13 @@ from .geometry import (
     survey,
     worst_case,
 )
+from .largest_residuals import (
+    MaxRes,
+    MaxResOfSet,
+    maxres,
+    maxres_of_set,
+    maxres_of_targets,
+)
 from .one_image import Reach, reach
 from .optima import (
     cosine_leaves_length,
@@ -24,7 +31,7 @@ from .optima import (
     vanilla_optimum,
     weighted_mean,
 )
-from .positions import MaxRes, Together, aims, maxres, plane, residuals, together, worst
+from .positions import Together, aims, plane, residuals, together, worst
 from .signal import GroupStatistics, Signal, converged
 from .steps import Collinearity, collinearity
 
@@ -33,6 +40,7 @@ __all__ = [
     "Collinearity",
     "GroupStatistics",
     "MaxRes",
+    "MaxResOfSet",
     "Reach",
     "Signal",
     "Together",
@@ -46,6 +54,8 @@ __all__ = [
     "counterexample",
     "fairdd_optimum",
     "maxres",
+    "maxres_of_set",
+    "maxres_of_targets",
     "median_optimum",
     "minimax_never_grows",
     "plane",

@@ -4,20 +4,15 @@ The residual of a group is ``Delta[y, a] = Phi[y, a] - m[y]``: its statistic min
 rule, or minus the statistic of the synthetic images.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.distilled import DistilledSet
-from ..evaluation.metrics import Summary
 from ..rules.rules import RULES, drawn
 from ..rules.targets import Rule, aimed
-from .signal import GroupStatistics, Signal
+from .signal import GroupStatistics
 
 
 def aims(stats: GroupStatistics, rules: Iterable[str] | None = None) -> dict[str, Tensor]:
@@ -203,63 +198,3 @@ def worst(stats: GroupStatistics, centre: Tensor) -> Tensor:
     """
     found = residuals(stats, centre).nan_to_num(nan=-torch.inf).amax(1)
     return found.masked_fill(stats.present.sum(1) < 2, torch.nan)  # COBRA, appendix G.2
-
-
-@dataclass(frozen=True, eq=False)
-class MaxRes:
-    """The largest residual of each class (COBRA, appendix G.2 and Table 5).
-
-    Attributes
-    ----------
-    per_class : Tensor
-        float64 [classes]; NaN for a class with fewer than two groups, which is skipped.
-    """
-
-    per_class: Tensor
-
-    @property
-    def mean(self) -> float:
-        """Mean over the classes that are not skipped."""
-        return self.per_class.nanmean().item()
-
-    @property
-    def worst(self) -> float:
-        """Value of the worst class."""
-        return self.per_class.nan_to_num(nan=-torch.inf).max().item()
-
-    @staticmethod
-    def pool(several: Iterable["MaxRes"], over: str = "mean") -> Summary:
-        """Return the mean and 95% interval over several sets.
-
-        Parameters
-        ----------
-        several : iterable of MaxRes
-            One for each set.
-        over : {"mean", "worst"}
-            The number that is taken of each.
-
-        Returns
-        -------
-        Summary
-        """
-        values = np.array([getattr(each, over) for each in several])
-        return Summary(values, bounds=(0.0, math.inf))
-
-
-def maxres(signal: Signal, named: Mapping[str, DistilledSet]) -> dict[str, MaxRes]:
-    """Measure COBRA's Table 5 on distilled sets: ``max_a |Phi[y, a] - Phi_S[y]|``.
-
-    Parameters
-    ----------
-    signal : Signal
-        The signal of the method (gradients for dc, embeddings for dm), under a converged network
-        as in appendix G.2 (`converged`) or a random one.
-    named : mapping of str to DistilledSet
-        Sets distilled from the signal's training set.
-
-    Returns
-    -------
-    dict of str to MaxRes
-    """
-    stats = signal.groups()
-    return {name: MaxRes(worst(stats, signal.synthetic(s))) for name, s in named.items()}

@@ -266,9 +266,9 @@ def converged(
 ) -> Network:
     """Return a ConvNet trained on a set to the end of a preset's evaluation recipe.
 
-    COBRA's appendix G.2 measures residuals under a converged network, but does not say what it was
-    trained on. Trained on the distilled set itself, it is the network that the set leads to;
-    trained on the real set, it allows the residuals of all rules to be compared in one space.
+    COBRA measures residuals under such a network, trained on the distilled set (section 5.6 and
+    appendix G.2): the network that the set leads to. [?] How it was trained is not said; here, as
+    for an evaluation. Trained on the real set, it shows all rules' residuals in one space.
 
     Parameters
     ----------

@@ -195,5 +195,30 @@ def predict(net: nn.Module, images: Tensor) -> Tensor:
     Tensor
         int64 [N].
     """
-    chunk = chunk_size(net, images.shape[1:])
-    return torch.cat([net(part).argmax(1) for part in images.split(chunk)])
+    return predict_with_probability(net, images)[0]
+
+
+@torch.no_grad()
+def predict_with_probability(net: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the predicted class of each image and the probability that the network gives to it.
+
+    Parameters
+    ----------
+    net, images
+        As for `predict`.
+
+    Returns
+    -------
+    predicted : Tensor
+        int64 [N].
+    probability : Tensor
+        float [N], of the softmax.
+    """
+    parts = []
+    for part in images.split(chunk_size(net, images.shape[1:])):
+        logits = net(part)
+        predicted = logits.argmax(1)
+        chosen = logits.log_softmax(1).gather(1, predicted[:, None])[:, 0]
+        parts.append((predicted, chosen.exp()))
+    predicted, probability = zip(*parts, strict=True)
+    return torch.cat(predicted), torch.cat(probability)

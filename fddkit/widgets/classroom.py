@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import ipywidgets as w
 from markupsafe import Markup
 
+from ..evaluation.comparisons import LEVEL
+from ..evaluation.guard import doubt
 from ..evaluation.report import FairnessReport
 from ..workbench.choice import Choice
 from ..workbench.jobs import Job
@@ -49,15 +51,22 @@ STEPS = (
         "2 · Distil it",
         "Now condense the set into ten images per class, ignoring the groups. The shares of the "
         "groups in the data are the same as before. Is the unfairness the same as well?",
-        "Distillation can amplify bias: the mean of a class lies close to the mean of its "
-        "majority, and ten images have little room for anything else.",
+        "Whatever this adds to the gap of step 1 need not come from distilling: ten real images of "
+        "each class, drawn at random, are as unfair. With five sets of either kind we measured an "
+        "accuracy of 45.4% and a DEO_A of 99.1 for random images, and 43.2% and 99.7 for vanilla "
+        "ones. Most of ten images are in the majority's colour, and few others are left to teach "
+        "that colour and class are two things. Set the distiller to “random” and run that, "
+        "too.",
         {"method": "dm", "fairness": "vanilla", "gap": None, "br": 0.75, "ipc": 10},
     ),
     Step(
         "3 · Match every group",
         "FairDD matches the means of all groups of a class at once, each with the same weight. "
         "How much of the unfairness is left, and what does that do to accuracy?",
-        "The images now mix all colours, so colour says little about the class.",
+        "The images now mix all colours, so colour says little about the class. Real images can do "
+        "the same: with one of each colour per class, five sets reached an accuracy of 91.1% and a "
+        "DEO_A of 15.3, and those of FairDD 88.6% and 17.7. Equal groups do most of it, distilled "
+        "or not.",
         {"method": "dm", "fairness": "fairdd", "gap": None, "br": 0.75, "ipc": 10},
     ),
     Step(
@@ -65,7 +74,8 @@ STEPS = (
         "COBRA matches a single point: the centre of the groups. The papers report different "
         "numbers for FairDD and COBRA. What do you expect here?",
         "Under squared error both pull the images in the same direction and differ only in the "
-        "length of the step (notebook 02 shows it, 04 takes it apart).",
+        "length of the step (notebook 02 shows it, 04 takes it apart). Five sets each had a DEO_A "
+        "of 17.7 with FairDD and 20.4 with COBRA.",
         {"method": "dm", "fairness": "cobra", "gap": None, "br": 0.75, "ipc": 10},
     ),
     Step(
@@ -182,17 +192,35 @@ class Classroom:
         report = self._report
         if report is None:
             return
-        used = report.shown
-        truth, floor = used.deo_a.mean, used.deo_a.noise_floor
+        self.guess.disabled = self.reveal.disabled = True
+        nothing = doubt(report.shown, "what was trained")
+        if nothing:
+            told = f"Nothing can be said of fairness here: {nothing}. Your guess does not count."
+        else:
+            told = _measured(report.shown) + self._judged(report.shown.deo_a.mean)
+            told += self.step.answer
+        self.answer.value = _PARAGRAPH.format(told)
+        self._let_go()
+
+    def _judged(self, truth: float) -> str:
+        """Return how good the guesses are, with that of this step."""
         off = abs(self.guess.value - truth)
         self._errors[self.steps.value] = off
         mean = sum(self._errors.values()) / len(self._errors)
-        self.guess.disabled = self.reveal.disabled = True
-        result = Markup("DEO_A is <b>{:.1f}</b>").format(truth)
-        comparison = (
-            f" points (accuracy {used.accuracy.mean:.1f}%); a fair network would show {floor:.1f} "
-            f"on this test. You guessed {self.guess.value}, which is {off:.0f} off. Your mean "
-            f"error is {mean:.0f} points, in {len(self._errors)} of {len(STEPS)} steps. "
+        return (
+            f"You guessed {self.guess.value}, which is {off:.0f} off. Your mean error is "
+            f"{mean:.0f} points, in {len(self._errors)} of {len(STEPS)} steps. "
         )
-        self.answer.value = _PARAGRAPH.format(result + comparison + self.step.answer)
-        self._let_go()
+
+
+def _measured(report: FairnessReport) -> Markup:
+    """Return DEO_A in words: what it is the mean of, and whether it is more than chance shows."""
+    deo, accuracy = report.deo_a, report.accuracy.mean
+    networks = f"mean of {deo.n} networks" if deo.n > 1 else "one network"
+    return Markup(
+        "DEO_A is <b>{deo.mean:.1f}</b> points ({networks} of one set, accuracy {accuracy:.1f}%). "
+        "That is {more} than chance shows: on this test a fair network would show "
+        "{deo.noise_floor:.1f} on average, and over {deo.most_by_chance:.1f} only once in twenty. "
+    ).format(
+        deo=deo, networks=networks, accuracy=accuracy, more="more" if deo.p < LEVEL else "not more"
+    )

@@ -9,8 +9,8 @@ import traitlets
 from ..core.errors import FddkitError
 from ..data.catalogue import CATALOGUE
 from ..data.sampling import SAMPLING
+from ..distillers.baselines import BASELINES
 from ..distillers.registry import METHODS, lacks
-from ..distillers.start import BASELINES
 from ..rules.rules import RULES
 from ..workbench.choice import Choice
 from .html import HTML
@@ -97,7 +97,7 @@ class Controls(traitlets.HasTraits):
             options=[*METHODS, *BASELINES],
             description="distiller",
             tooltip="What is matched: embeddings (dm), gradients (dc, dsa, idc, dream), layers "
-            f"(cafe), trajectories (mtt); {' and '.join(BASELINES)} are baselines",
+            f"(cafe), trajectories (mtt); real images: {', '.join(BASELINES)}",
             **_WIDE,
         )
         self.fairness = w.Dropdown(

@@ -1,20 +1,19 @@
 """Results on this disk, looked up with the same sliders."""
 
-from typing import Any
-
 import ipywidgets as w
 from markupsafe import Markup
 
 from ..core.errors import FddkitError
 from ..data.catalogue import CATALOGUE
 from ..data.distilled import DistilledSet
-from ..evaluation.measures import METRICS
+from ..evaluation.measures import headline
 from ..plots import colour
 from ..workbench.choice import Choice
 from ..workbench.finished import Finished, finished, nearest
 from .grid import Grid
 from .html import HTML
-from .panels import FAINT, INK
+from .numbers import KEY, alert, formatted, heads, over, row
+from .panels import INK
 from .turns import in_turn
 
 
@@ -131,37 +130,32 @@ def _table(found: list[Finished], choice: Choice, reports: str) -> Markup:
     return Markup(
         '<div style="color:{ink}">{first.dataset}, {choice.method}: <b>BR {br}, IPC {ipc}</b>, '
         '{choice.preset}, {told}.<table style="font-size:12px;border-spacing:10px 1px"><thead>'
-        "<tr><th>rule</th>{heads}</tr></thead>"
-        "<tbody>{rows}</tbody></table></div>"
+        "<tr><th>rule</th>{heads}<th>over</th></tr></thead>"
+        "<tbody>{rows}</tbody></table>{key}{doubts}</div>"
     ).format(
         ink=INK,
         first=first,
         choice=choice,
-        br=_number(first.br, "g"),
-        ipc=_number(first.ipc or choice.ipc, "g"),
+        br=formatted(first.br, "g"),
+        ipc=formatted(first.ipc or choice.ipc, "g"),
         told="exactly as chosen" if exact else "the closest results there are",
-        heads=Markup().join(Markup("<th>{}</th>").format(m.title) for m in METRICS.values()),
+        heads=heads(headline()),
         rows=Markup().join(map(_row, found)),
+        key=KEY,
+        doubts=alert(*(f"{one.rule}: {one.doubt}" for one in found if one.doubt)),
     )
 
 
 def _row(one: Finished) -> Markup:
-    cells = [_cell(one.numbers.get(name, {})) for name in METRICS]
+    numbers = [one.numbers.get(name) for name in headline()]
+    units = dict.fromkeys(over(number) for number in numbers if number)
     return Markup(
-        '<tr title="{where}"><td><span style="color:{colour}">●</span> {rule}</td>{cells}</tr>'
-    ).format(where=one.where, colour=colour(one.rule), rule=one.rule, cells=Markup().join(cells))
-
-
-def _cell(number: dict[str, Any]) -> Markup:
-    low, high = number.get("ci95") or (None, None)
-    floor = number.get("noise_floor")
-    interval = "" if low is None else f" [{_number(low, '.0f')}, {_number(high, '.0f')}]"
-    beside = "" if floor is None else f" floor {_number(floor, '.0f')}"
-    return Markup('<td>{}<span style="color:{}">{}{}</span></td>').format(
-        _number(number.get("mean"), ".1f"), FAINT, interval, beside
+        '<tr title="{where}" style="vertical-align:top">'
+        '<td><span style="color:{colour}">●</span> {rule}</td>{cells}<td>{over}</td></tr>'
+    ).format(
+        where=one.where,
+        colour=colour(one.rule),
+        rule=one.rule,
+        cells=row(numbers),
+        over=", ".join(filter(None, units)),
     )
-
-
-def _number(value: object, form: str) -> str:
-    """Format a number, which a file may lack."""
-    return format(value, form) if isinstance(value, int | float) else "unknown"

@@ -1,14 +1,16 @@
 """The results of runs, as pure functions from data to HTML and SVG."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from markupsafe import Markup
 
 from ..distillers import health
-from ..evaluation.metrics import Summary
+from ..evaluation.guard import doubt
+from ..evaluation.measures import headline
 from ..evaluation.report import FairnessReport
 from ..plots import colour
+from .numbers import KEY, alert, by_chance, formatted, heads, over, row
 from .panels import FAINT, INK
 
 
@@ -76,7 +78,7 @@ def rates(report: FairnessReport) -> Markup:
     Returns
     -------
     Markup
-        HTML, with the gap of each class, DEO_M, DEO_A and their noise floors.
+        HTML, with the gap of each class, the headline metrics, and what chance shows of them.
     """
     used = report.shown
     names = report.config.get("target_names") or [str(y) for y in range(used.counts.shape[2])]
@@ -100,37 +102,49 @@ def rates(report: FairnessReport) -> Markup:
             ).format(small=_SMALL, name=name, cells=Markup().join(cells), gap=gap)
         )
     test = "every test image in every group" if report.counterfactual else "balanced test"
-    n = len(used.counts)
-    test += f"; mean of {n} networks" if n > 1 else "; one network"
+    n, unit = used.accuracy.n, used.accuracy.unit
+    test += f"; mean of {n} {unit}" if n > 1 else f"; one {unit.removesuffix('s')}"
     return Markup(
         '<div style="color:{ink};font-size:11px">true-positive rate (%), class by group; '
         "{test}</div>"
         '<table style="border-collapse:separate;border-spacing:1px;color:{ink}">'
-        '<thead><tr><th></th>{head}<th style="{small}">gap</th></tr></thead>'
+        '<thead><tr><th></th>{head}<th style="{small}" title="{gap}">gap</th>'
+        "</tr></thead>"
         "<tbody>{rows}</tbody></table>"
-        '<div style="color:{ink};font-size:11px">accuracy <b>{accuracy:.1f}</b>%; '
-        "{deo_m}, the largest gap; {deo_a}, the mean. A fair model would show the noise floor."
-        "</div>{doubt}"
+        '<div style="font-size:11px;color:{ink}">{numbers}.{key}</div>'
+        '<div style="font-size:12px">{doubts}</div>'
     ).format(
         ink=INK,
         test=test,
         head=Markup().join(head),
         small=_SMALL,
+        gap=f"of these means; DEO is the mean over {unit} of the gaps of each",
         rows=Markup().join(rows),
-        accuracy=used.accuracy.mean,
-        deo_m=_deo("DEO_M", used.deo_m),
-        deo_a=_deo("DEO_A", used.deo_a),
-        doubt=_doubt(report),
+        numbers=Markup("; ").join(_headlines(used)),
+        key=KEY,
+        doubts=alert(*_doubts(report, "")),
     )
 
 
-def _doubt(report: FairnessReport) -> Markup:
-    """Return what is wrong with the tested set, if anything."""
-    doubt = health.sentence(report.config.get("health", {}))
-    if not doubt:
-        return Markup()
-    return Markup('<div role="alert" style="color:{};font-size:12px"><b>{}</b></div>').format(
-        INK, doubt
+def _headlines(report: FairnessReport) -> Iterator[Markup]:
+    """Yield each headline metric with what chance shows."""
+    for name, metric in headline().items():
+        number = report.metric(name).to_dict()
+        yield (
+            Markup('<span title="{}">{}</span> <b>{}</b>').format(
+                metric.meaning, metric.title, formatted(number["mean"], ".1f")
+            )
+            + (Markup(" ") + by_chance(number)).rstrip()
+        )
+
+
+def _doubts(report: FairnessReport, title: str) -> tuple[str, str]:
+    """Return what is wrong with the tested set, and with the networks that it trained."""
+    unwell = health.sentence(report.config.get("health", {}))
+    nothing = doubt(report.shown, title)
+    return (
+        f"{title}: {unwell}" if title and unwell else unwell,
+        f"Nothing is said of fairness: {nothing}." if nothing else "",
     )
 
 
@@ -153,10 +167,6 @@ def _rate(value: float, name: str, group: str) -> Markup:
     )
 
 
-def _deo(name: str, summary: Summary) -> Markup:
-    return Markup("{} <b>{:.1f}</b> (floor {:.1f})").format(name, summary.mean, summary.noise_floor)
-
-
 def table(named: Mapping[str, FairnessReport]) -> Markup:
     """Return the comparison of several runs.
 
@@ -168,40 +178,33 @@ def table(named: Mapping[str, FairnessReport]) -> Markup:
     Returns
     -------
     Markup
-        HTML: accuracy, DEO_M and DEO_A with 95% intervals, and the noise floors; on the
-        counterfactual test where there is one.
+        HTML: the headline metrics with 95% intervals and what they are over, and what chance
+        shows; on the counterfactual test where there is one.
     """
     if not named:
         return Markup('<i style="color:{}">No run has finished yet.</i>').format(FAINT)
     rows = []
     for title, report in named.items():
-        used = report.shown
+        numbers = [report.shown.metric(name).to_dict() for name in headline()]
         rows.append(
             Markup(
-                '<tr><th scope="row" style="text-align:left;font-weight:normal">'
-                '<span style="color:{colour}">●</span> {title}</th><td>{accuracy}</td>'
-                "<td>{deo_m}</td><td>{deo_a}</td><td>{floors}</td><td>{networks}</td></tr>"
+                '<tr style="vertical-align:top">'
+                '<th scope="row" style="text-align:left;font-weight:normal">'
+                '<span style="color:{colour}">●</span> {title}</th>{cells}<td>{over}</td></tr>'
             ).format(
                 colour=colour(title),
                 title=title,
-                accuracy=_interval(used.accuracy),
-                deo_m=_interval(used.deo_m),
-                deo_a=_interval(used.deo_a),
-                floors=f"{used.deo_m.noise_floor:.0f} / {used.deo_a.noise_floor:.0f}",
-                networks=len(used.counts),
+                cells=row(numbers),
+                over=over(numbers[0]) + (" of one set" if report.sets is None else ""),
             )
         )
-    heads = ("run", "accuracy", "DEO_M", "DEO_A", "floors", "networks")
-    head = map(Markup('<th scope="col" style="text-align:left">{}</th>').format, heads)
+    doubts = [one for title, report in named.items() for one in _doubts(report, title)]
     return Markup(
-        '<table style="color:{};font-size:12px;border-spacing:8px 1px">'
-        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table>"
-    ).format(INK, Markup().join(head), Markup().join(rows))
-
-
-def _interval(summary: Summary) -> Markup:
-    low, high = summary.ci95
-    mean = Markup("{:.1f}").format(summary.mean)
-    if np.isnan(low):
-        return mean
-    return mean + Markup(' <span style="color:{}">[{:.0f}, {:.0f}]</span>').format(FAINT, low, high)
+        '<div style="color:{ink};font-size:12px">'
+        '<table style="font-size:12px;border-spacing:8px 2px">'
+        '<thead><tr><th scope="col" style="text-align:left">run</th>{heads}'
+        '<th scope="col" style="text-align:left">over</th></tr></thead>'
+        "<tbody>{rows}</tbody></table>{key}{doubts}</div>"
+    ).format(
+        ink=INK, heads=heads(headline()), rows=Markup().join(rows), key=KEY, doubts=alert(*doubts)
+    )

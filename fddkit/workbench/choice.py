@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from ..core.errors import FddkitError, unknown
 from ..data.catalogue import CATALOGUE
 from ..data.sampling import SAMPLING
+from ..distillers.baselines import BASELINES
 from ..distillers.registry import find
-from ..distillers.start import BASELINES
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,15 @@ from typing import Any
 from ..core.errors import FddkitError
 from ..core.reading import FILE_NAME, clip, conform, is_file, read_json
 from ..data.catalogue import CATALOGUE
-from ..distillers.start import BASELINES
-from ..evaluation.measures import METRICS
+from ..distillers.baselines import BASELINES
+from ..evaluation.measures import headline
 from ..evaluation.report import FairnessReport
+from ..experiments.kept_reports import doubts_of
 from ..experiments.records import Record
 from .choice import Choice
 
-_WHOLE = next(name for name, one in BASELINES.items() if not one.sized)  # it is not saved
+# older reports on the whole set do not say what it was
+_WHOLE = next(name for name, one in BASELINES.items() if not one.sized)
 _DATA = {"dataset": str, "gap": (int, None), "br": float}
 _GIVEN = {
     "dataset": str,
@@ -28,7 +30,16 @@ _GIVEN = {
     "preset?": str,
     "method?": str,
 }
-_NUMBER = {"mean": (float, None), "ci95?": ([(float, None)], None), "noise_floor?": (float, None)}
+# older runs do not have all of it
+_NUMBER = {
+    "mean": (float, None),
+    "ci95?": ([(float, None)], None),
+    "noise_floor?": (float, None),
+    "most_by_chance?": (float, None),
+    "p?": (float, None),
+    "unit?": str,
+    "n?": int,
+}
 
 
 @dataclass(frozen=True)
@@ -44,16 +55,18 @@ class Finished:
     br : float
         Bias ratio.
     ipc : int or None
-        Images per class; None for ``whole``.
+        Images per class; None for a baseline that has no number of them.
     preset : str
         Of the distillation.
     numbers : dict
-        For each metric of `fddkit.evaluation.measures.METRICS`, ``mean``, ``ci95`` and
-        ``noise_floor``; on the counterfactual test where there is one.
+        For each headline metric that is known, what is known of it, see
+        `fddkit.evaluation.summary.Summary.to_dict`; on the counterfactual test where there is one.
     where : Path
         The file or folder that holds it.
     out : Path or None
         The distilled set.
+    doubt : str
+        Why the numbers are not to be relied on; empty if they are.
     """
 
     dataset: str
@@ -66,6 +79,7 @@ class Finished:
     numbers: dict[str, dict[str, Any]]
     where: Path
     out: Path | None = None
+    doubt: str = ""
 
     def distance(self, choice: Choice) -> float:
         """Return how far its BR and IPC are from those of a choice; 0 means equal."""
@@ -128,10 +142,11 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
     for path in sorted(reports.glob("explore/*.json")):
         try:
             report = FairnessReport.load(path)
-            made = report.config.get("data")  # for the whole set, only its identity
+            made = report.config.get("data")
             conform(made, {"dataset": _DATA}, "its data set")
             conform(report.config, {"preset": str}, "its configuration")
             _whole(made.get("ipc"))
+            numbers = _known(path, report)
         except FddkitError as error:
             told(str(error))
             continue
@@ -148,10 +163,25 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
             method,
             made.get("fairness") or method,
             report.config["preset"],
-            {name: report.shown.metric(name).to_dict() for name in METRICS},
+            numbers,
             path,
             out if is_file(out) else None,
+            doubts_of(report),
         )
+
+
+def _known(path: Path, report: FairnessReport) -> dict[str, dict[str, Any]]:
+    """Return the headline metrics of a report, from its file where that has all of them.
+
+    To simulate again what a fair model would show takes seconds, and there are many files.
+    """
+    kept = read_json(path)
+    kept = kept["counterfactual"] or kept
+    whole = {name for name in headline() if _is_number(kept.get(name)) and "p" in kept[name]}
+    return {
+        name: kept[name] if name in whole else report.shown.metric(name).to_dict()
+        for name in headline()
+    }
 
 
 def _notebooks(reports: Path, told: Callable[[str], object]) -> Iterator[Finished]:
@@ -171,24 +201,28 @@ def _notebooks(reports: Path, told: Callable[[str], object]) -> Iterator[Finishe
             conform(given, _GIVEN)
             conform(kept, {"numbers": dict})
             _whole(given["ipc"])
-            yield from _compared(given, kept["numbers"], folder)
+            yield from _compared(given, kept, folder)
 
 
-def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> Iterator[Finished]:
+def _compared(given: dict[str, Any], kept: dict[str, Any], folder: Path) -> Iterator[Finished]:
     """Return a notebook's result for each rule."""
     if given["dataset"] not in CATALOGUE:
         return
+    shown = headline().items()
     br = given.get("br") or CATALOGUE[given["dataset"]].default_br
+    doubts = kept.get("doubts")
+    doubts = doubts if isinstance(doubts, dict) else {}
     for rule in (*given["rules"], *BASELINES):
         both = [
-            {name: numbers.get(f"{rule} {where}{m.title}") for name, m in METRICS.items()}
+            {name: kept["numbers"].get(f"{rule} {where}{m.title}") for name, m in shown}
             for where in ("counterfactual ", "")
         ]
+        # older runs do not have the metrics that were added since; of both tests alike
         both = [{name: v for name, v in one.items() if _is_number(v)} for one in both]
-        # older runs do not have a metric that was registered since
-        whole = [one for one in both if METRICS.keys() - METRICS.own.keys() <= one.keys()]
-        if not whole:
+        found = max(both, key=len)
+        if not found:
             continue
+        why = doubts.get(rule)
         name = f"{rule}-seed{given.get('seed', 0)}.safetensors"
         out = folder / name if FILE_NAME.fullmatch(name) else None
         yield Finished(
@@ -199,9 +233,10 @@ def _compared(given: dict[str, Any], numbers: dict[str, Any], folder: Path) -> I
             rule if rule in BASELINES else given.get("method", "dm"),
             rule,
             given.get("preset", "quick"),
-            whole[0],
+            found,
             folder,
             out if out and is_file(out) else None,
+            why if isinstance(why, str) else "",
         )
 
 

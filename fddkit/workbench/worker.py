@@ -157,9 +157,8 @@ def _known(path: Path, data: Any) -> Any:
     from ..core.files import keep_whole
     from ..evaluation.report import FairnessReport
 
-    own = getattr(data, "config", None) or {"dataset": data.info}
     report = keep_whole(path, FairnessReport.load)
-    return report if report is not None and report.config.get("data") == own else None
+    return report if report is not None and report.config.get("data") == data.config else None
 
 
 def _work(link: _Link, order: Order) -> dict[str, Any]:
@@ -198,15 +197,13 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
     quiet = {"preset": choice.preset, "seed": choice.seed, "progress": False}
     keep = None if choice.baseline else order.out
     order.out.parent.mkdir(parents=True, exist_ok=True)
-    # the whole set is the training set itself, so it is not saved again
-    data = train
     keep_whole(order.out, DistilledSet.load)
-    if choice.sized:
-        data = distill(
-            train, **made, **quiet, **own, out=keep, callback=look, every=1, checkpoint_seconds=5
-        )
-        if keep is None:
-            data.save(order.out)
+    data = distill(
+        train, **made, **quiet, **own, out=keep, callback=look, every=1, checkpoint_seconds=5
+    )
+    # a baseline as large as the training set itself is not saved again
+    if keep is None and choice.sized:
+        data.save(order.out)
     link.send("stage", stage="training networks on it")
 
     def count(tested: Tested) -> None:
@@ -218,4 +215,4 @@ def _work(link: _Link, order: Order) -> dict[str, Any]:
     if report is None:
         report = evaluate(data, test, repeats=order.repeats, **quiet, callback=count)
         report.save(order.report)
-    return {"out": None if data is train else str(order.out), "report": str(order.report)}
+    return {"out": str(order.out) if choice.sized else None, "report": str(order.report)}

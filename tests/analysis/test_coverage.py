@@ -3,6 +3,7 @@ import statistics
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from fddkit.analysis import neighbourhoods
 from fddkit.analysis.coverage import by_size, coverage
 from fddkit.analysis.features import Features
+from fddkit.analysis.levelling_down import levelling
 from fddkit.analysis.probes import probe, purity
 from fddkit.core.errors import FddkitError
 from fddkit.core.rng import generator
@@ -389,3 +391,31 @@ def test_majorities_and_minorities_apart():
     above = (one.coverage - one.expected)[:, 1].mean()
     assert found.loc[("a", "minority"), "above"] == pytest.approx(above)
     assert found.loc[("a", "minority"), "real"] == 4
+
+
+@pytest.mark.parametrize(
+    ("majority", "minority", "words"),
+    [
+        (1.0, 2.0, "More even because minorities are covered better."),
+        (0.8, 2.0, "More even because minorities are covered better."),
+        (2.9, 3.1, "More even only because majorities are covered worse (levelling down)."),
+        (2.5, 3.0, "More even only because majorities are covered worse (levelling down)."),
+        (1.5, 2.5, "50% of the change is that majorities are covered worse (levelling down), the"),
+        (0.5, 3.0, "Not more even."),
+        (4.0, 2.0, "Not more even."),  # as uneven as before, the other way round
+        (1.0, 3.0, "Not more even."),
+    ],
+)
+def test_equal_coverage_says_at_whose_expense(majority, minority, words):
+    rows = [(title, who) for title in ("vanilla", "cobra") for who in ("majority", "minority")]
+    values = {"distance": [1.0, 3.0, majority, minority], "mmd": [3.0, 1.0, minority, majority]}
+    means = pd.DataFrame(values, index=pd.MultiIndex.from_tuples(rows))
+    said = levelling(means, "cobra", "vanilla")
+    assert said.endswith(words) or words in said
+    assert f"{majority:.2f} for majorities and {minority:.2f} for minorities" in said
+    # the same the other way round, where the majority is the worse covered
+    mirrored = levelling(means, "cobra", "vanilla", "mmd")
+    swapped = words.replace("minorities", "?").replace("majorities", "minorities")
+    assert swapped.replace("?", "majorities") in mirrored
+    with pytest.raises(FddkitError, match="column='within' is not one of distance, mmd"):
+        levelling(means, "cobra", "vanilla", "within")

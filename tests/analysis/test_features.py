@@ -18,7 +18,8 @@ from fddkit.core.errors import FddkitError
 from fddkit.core.rng import derive, generator
 from fddkit.data import whitening
 from fddkit.data.multi_formation import decode
-from fddkit.distillers.start import baseline, initial
+from fddkit.distillers.baselines import baseline
+from fddkit.distillers.start import initial
 from fddkit.training import networks
 from fddkit.training.fit import recipe
 

@@ -162,7 +162,7 @@ def test_evaluate_prints_and_saves_a_report(distilled, here, capsys):
     assert main(words.split()) == 0
     out = capsys.readouterr().out
     assert "DEO_M" in out
-    assert "noise floor" in out
+    assert "by chance" in out
     saved = json.loads(Path("report.json").read_text())
     for name in ("accuracy", "deo_m", "deo_a"):
         assert {"mean", "std", "ci95", "noise_floor"} <= set(saved[name])

@@ -1,11 +1,9 @@
-from functools import partial
-
 import pytest
 import torch
 
 from fddkit.core.errors import FddkitError
 from fddkit.data.grouped import GroupedDataset
-from fddkit.distillers.start import baseline, initial
+from fddkit.distillers.start import initial
 
 
 @pytest.fixture
@@ -31,25 +29,31 @@ def test_real_images_of_each_class_with_their_groups(train):
     assert len(s.images.flatten(1).unique(dim=0)) == 8
 
 
-def test_random_is_where_dm_starts(train):
-    random = baseline(train, "random", 3, 5)
-    assert random.images.dtype == torch.uint8
-    assert torch.equal(random.normalised(), initial(train, 3, 5).images)
-
-
-def test_whole_is_everything(train):
-    s = baseline(train, "whole", 1, 0)
-    assert torch.equal(s.images, train.images)
-    assert torch.equal(s.group, train.group)
-
-
-def test_noise_and_hybrid(train):
+def test_noise(train):
     noise = initial(train, 20, 0, "noise")  # more than a class has
     assert noise.group.tolist() == [-1] * 40
     assert abs(noise.images.mean()) < 0.05
     assert abs(noise.images.std() - 1) < 0.05
-    hybrid = initial(train, 5, 0, "hybrid")
-    assert (hybrid.group >= 0).view(2, 5).tolist() == [[True, True, True, False, False]] * 2
+
+
+def test_each_image_of_a_hybrid_is_real_or_noise(train):
+    real, noise = (initial(train, 5, 3, kind) for kind in ("real", "noise"))
+    hybrid = initial(train, 5, 3, "hybrid")
+    drawn = hybrid.group >= 0
+    assert drawn.any()
+    assert not drawn.all()
+    assert torch.equal(hybrid.images[drawn], real.images[drawn])
+    assert torch.equal(hybrid.group[drawn], real.group[drawn])
+    assert torch.equal(hybrid.images[~drawn], noise.images[~drawn])
+
+
+def test_it_is_real_with_probability_one_half(train):
+    seeds = 600
+    drawn = torch.stack([initial(train, 2, seed, "hybrid").group >= 0 for seed in range(seeds)])
+    assert (drawn.double().mean(0) - 0.5).abs().max() < 5 * 0.5 / seeds**0.5
+    number = drawn.sum(1).bincount(minlength=5) / seeds  # independent: binomial
+    wanted = torch.tensor([1, 4, 6, 4, 1]) / 16
+    assert ((number - wanted).abs() < 5 * (wanted * (1 - wanted) / seeds).sqrt()).all()
 
 
 def test_seeds_differ(train):
@@ -57,10 +61,11 @@ def test_seeds_differ(train):
     assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize("make", [initial, partial(baseline, name="random")])
-def test_more_images_than_a_class_has(train, make):
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("init", ["real", "hybrid"])
+def test_more_images_than_a_class_has(train, init, seed):
     with pytest.raises(FddkitError, match=r"ipc=7 is larger than class '.*' of toy \(6 images\)"):
-        make(train, ipc=7, seed=0)
+        initial(train, 7, seed, init)
 
 
 @pytest.mark.parametrize("ipc", [0, -1, 2.0, True])

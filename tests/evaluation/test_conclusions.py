@@ -1,56 +1,112 @@
+"""Sentences: what they say of planted numbers, and that they change with them."""
+
 import numpy as np
+from planted import claims, contradictions, differences
 
-from fddkit.evaluation.conclusions import against, ranking, verdict
-from fddkit.evaluation.metrics import Summary
+from fddkit.evaluation.conclusions import against, verdict
+from fddkit.evaluation.intervals import Estimate
 from fddkit.evaluation.report import FairnessReport
+from fddkit.evaluation.statements import from_zero, ranking
+from fddkit.evaluation.summary import Summary
 
 
-def report(*gaps, n=200):
+def report(*gaps, n=200, sets=None):
     """Two classes, two groups; class 0 of group 0 is right in 90%, of group 1 by ``gap`` less."""
     counts = np.zeros((len(gaps), 2, 2, 2), dtype=np.int64)
     for r, gap in enumerate(gaps):
         for a, right in ((0, 0.9), (1, 0.9 - gap)):
             hits = round(right * n)
             counts[r, a] = [[hits, n - hits], [n // 10, n - n // 10]]
-    return FairnessReport(counts, ["convnet"] * len(gaps))
+    return FairnessReport(counts, ["convnet"] * len(gaps), sets=sets)
 
 
-def test_amplified_and_repaired():
-    text = verdict(
-        {
-            "whole": report(0.2, 0.21, 0.22),
-            "vanilla": report(0.8, 0.81, 0.82),
-            "fairdd": report(0.1, 0.11, 0.12),
-            "cobra": report(0.1, 0.11, 0.12),
-        }
-    )
-    assert "Vanilla distillation amplifies the bias of the whole set: DEO_A 40.5" in text
-    assert "fairdd is fairer than vanilla: DEO_A 5.5" in text
-    assert "17.5 points higher" in text  # (0.81 - 0.11) of a quarter of the test images
-    assert "fairdd cannot be told from cobra" in text
+FAIR, BIASED = report(0.1, 0.11, 0.12), report(0.6, 0.61, 0.62)
+
+
+def said(text):
+    return {(one.a, one.b): [] for one in claims(text)} | {
+        (one.a, one.b): [
+            other.word for other in claims(text) if (other.a, other.b) == (one.a, one.b)
+        ]
+        for one in claims(text)
+    }
+
+
+def test_distilled_and_repaired():
+    text = verdict({"whole": FAIR, "vanilla": BIASED, "fairdd": FAIR, "cobra": FAIR})
+    found = said(text)
+    assert found["vanilla", "whole"] == ["less fair", "less accurate"]
+    assert found["fairdd", "vanilla"] == found["cobra", "vanilla"] == ["fairer", "more accurate"]
+    assert not {"fairer", "less fair"} & set(found["fairdd", "cobra"])
+    assert "by 12.5 points" in text  # (0.61 - 0.11) of a quarter of the test images
+    assert "3 networks of one set each" in text
+    assert "Worst group 77.0 against 52.0" not in text.splitlines()[0]
+    assert 'compare with "random"' in text
+    assert contradictions(text) == []
 
 
 def test_the_words_follow_the_numbers():
-    fair, biased = report(0.1, 0.11, 0.12), report(0.8, 0.81, 0.82)
-    assert "does not amplify" in verdict({"whole": biased, "vanilla": fair})
-    assert "is less fair than vanilla" in verdict({"vanilla": fair, "cobra": biased})
-    assert "lower" in verdict({"vanilla": fair, "cobra": biased})
+    assert said(verdict({"whole": BIASED, "vanilla": FAIR}))["vanilla", "whole"][0] == "fairer"
+    turned = verdict({"vanilla": FAIR, "cobra": BIASED})
+    assert said(turned) == {("cobra", "vanilla"): ["less fair", "less accurate"]}
 
 
 def test_vanilla_beside_random_images():
-    fair, biased = report(0.1, 0.11, 0.12), report(0.8, 0.81, 0.82)
-    assert "cannot be told from as many real images" in verdict({"vanilla": fair, "random": fair})
-    assert "is less fair than as many real" in verdict({"vanilla": biased, "random": fair})
+    equal = verdict({"vanilla": FAIR, "random": FAIR, "whole": FAIR, "random-balanced": FAIR})
+    assert differences(equal) == []
+    assert set(said(equal)) == {
+        ("random", "whole"),
+        ("random", "random-balanced"),
+        ("vanilla", "random"),
+    }
+    assert "It is not known what is due to distillation" not in equal
+    assert said(verdict({"vanilla": BIASED, "random": FAIR}))["vanilla", "random"][0] == "less fair"
 
 
 def test_one_repeat_claims_nothing():
-    text = verdict({"whole": report(0.1), "vanilla": report(0.8), "cobra": report(0.1)})
-    assert "cannot be shown to amplify" in text
-    assert "cobra cannot be told from vanilla" in text
+    text = verdict({"whole": report(0.1), "vanilla": report(0.6), "cobra": report(0.1)})
+    assert differences(text) == []
+    assert "cannot be tested with these repeats" in text
+    assert "other sets distilled in the same way may differ" in text
+
+
+def test_sets_are_not_called_networks_of_one_set():
+    one, other = (report(*gaps, sets=[0, 1, 2]) for gaps in ((0.1, 0.11, 0.13), (0.6, 0.62, 0.61)))
+    text = verdict({"vanilla": other, "cobra": one})
+    assert "(3 sets each" in text
+    assert "one set" not in text
 
 
 def test_what_is_missing_is_not_spoken_of():
     assert verdict({"random": report(0.5)}) == ""
+    assert claims(verdict({"cobra": FAIR})) == []
+
+
+def test_any_rule_is_spoken_of():
+    text = verdict({"vanilla": BIASED, "my-rule": FAIR, "other": BIASED})
+    assert ("my-rule", "vanilla") in said(text)
+    assert ("my-rule", "other") in said(text)
+
+
+def test_every_rule_may_be_the_worse_one():
+    text = verdict({"vanilla": FAIR, "cobra": BIASED, "fairdd": BIASED})
+    assert said(text)["cobra", "vanilla"][0] == said(text)["fairdd", "vanilla"][0] == "less fair"
+    assert contradictions(text) == []
+
+
+def test_the_margin_is_named():
+    one = report(0.100, 0.105, 0.110)
+    text = verdict({"vanilla": one, "cobra": report(0.105, 0.105, 0.110)}, margin=7)
+    assert "the same DEO_A within 7 points" in text
+
+
+def test_nothing_is_said_of_a_model_that_has_learnt_nothing():
+    counts = np.zeros((3, 2, 2, 2), dtype=np.int64)
+    counts[..., 1] = 100
+    constant = FairnessReport(counts, ["convnet"] * 3)
+    text = verdict({"vanilla": BIASED, "cobra": constant})
+    assert "nothing can be said of DEO_A, because cobra predicts one class" in text
+    assert "fair" not in " ".join(one.word for one in differences(text))
 
 
 def test_a_ranking_joins_what_overlaps():
@@ -59,22 +115,50 @@ def test_a_ranking_joins_what_overlaps():
     assert text.startswith("MaxRes: high 9.1 [")
     assert text.index("high") < text.index("low ") < text.index("lower")
     assert "~ lower" in text
-    apart = ranking({"a": Summary(np.array([1.0, 1.0])), "b": Summary(np.array([3.0, 3.0]))}, "x")
-    assert "> a" in apart
     single = ranking({"a": Summary(np.array([1.0])), "b": Summary(np.array([3.0]))}, "x")
     assert "~ a" in single
+    # equal values show no spread, which is not the same as having none
+    equal = ranking({"a": Summary(np.array([1.0, 1.0])), "b": Summary(np.array([3.0, 3.0]))}, "x")
+    assert "~ a" in equal
+    apart = ranking({"a": Summary(np.array([1.0, 1.1])), "b": Summary(np.array([9.0, 9.1]))}, "x")
+    assert "> a" in apart
 
 
 def test_rules_against_a_reference_condition_by_condition():
-    fair, biased = report(0.1, 0.11, 0.12), report(0.8, 0.81, 0.82)
-    rng = report(0.0, 0.01, 0.02, n=50)
+    level = report(0.0, 0.01, 0.02, n=50)
     lines = {
-        "vanilla": {0.5: fair, 0.9: biased, 0.1: biased},
-        "cobra": {0.5: biased, 0.9: fair, 0.1: rng},
-        "fairdd": {0.5: fair, 0.9: biased, 0.1: biased},
+        "vanilla": {0.5: FAIR, 0.9: BIASED, 0.1: BIASED},
+        "cobra": {0.5: BIASED, 0.9: FAIR, 0.1: level},
+        "fairdd": {0.5: FAIR, 0.9: BIASED, 0.1: BIASED},
     }
     cobra, fairdd = against(lines, "BR", "deo_m")
-    assert cobra.startswith("By its DEO_M, cobra is less fair than vanilla at BR 0.5;")
+    assert cobra.startswith("By its DEO_M, cobra is less fair than vanilla at BR 0.5 (3 networks")
     assert "is fairer than vanilla at BR 0.9, 0.1" in cobra
-    assert "cannot be told from a fair model at BR 0.1" in cobra
-    assert fairdd == "By its DEO_M, fairdd cannot be told from vanilla at BR 0.5, 0.9, 0.1."
+    assert cobra.endswith("Its gap exceeds what chance shows at BR 0.5, 0.9.")
+    assert "cannot be told from vanilla at BR 0.5, 0.9, 0.1" in fairdd
+    assert against({"vanilla": lines["vanilla"]}, "BR") == []
+
+
+def test_accuracy_against_a_reference():
+    lines = {"vanilla": {1: BIASED, 2: FAIR}, "cobra": {1: FAIR, 2: BIASED}}
+    [sentence] = against(lines, "IPC", "accuracy")
+    assert "cobra is above vanilla at IPC 1" in sentence or "is above vanilla at IPC 1" in sentence
+    assert "is below vanilla at IPC 2" in sentence
+    assert "chance" not in sentence
+
+
+def test_no_effect_is_not_claimed_of_one_repeat():
+    one = Summary(np.array([-30.0]), bounds=(-100.0, 100.0))
+    assert "cannot be told from 0" in from_zero(one, "it")
+    several = Summary(np.array([-39.0, -40, -41]), bounds=(-100.0, 100.0))
+    assert from_zero(several, "it").startswith("it is -40.0 [")
+
+
+def test_the_word_and_the_interval_of_an_effect_agree():
+    values = np.array([4.0, 5.0, 6.0])
+    noise = np.random.default_rng(0).normal(0, 9, (200, 1)) * np.ones((1, 3))
+    bounds = (-100.0, 100.0)
+    effect = Summary(values, bounds, measured=lambda: Estimate(values, noise))
+    low, high = effect.ci95
+    assert low < 0 < high
+    assert "cannot be told from 0" in from_zero(effect, "it")

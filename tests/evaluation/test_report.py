@@ -2,13 +2,19 @@
 
 import json
 import math
+import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fddkit.core.errors import FddkitError
 from fddkit.core.reading import read_json
+from fddkit.evaluation.measures import METRICS
 from fddkit.evaluation.report import FairnessReport
+
+ARTIFACTS = Path(__file__).resolve().parent.parent / "artifacts"
 
 
 def one_against_rest(correct, size):
@@ -39,18 +45,23 @@ def test_without_a_class_to_compare_the_gaps_are_unknown():
     assert math.isnan(report.deo_m.mean)
     assert math.isnan(report.deo_a.noise_floor)
     data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    nothing = {"mean": None, "std": None, "ci95": [None, None], "noise_floor": None}
-    assert data["deo_m"] == data["deo_a"] == nothing
+    for name in ("deo_m", "deo_a"):
+        found = data[name]
+        assert (found.pop("unit"), found.pop("n")) == ("networks", 1)
+        assert found.pop("ci95") == found.pop("corrected_ci95") == [None, None]
+        assert set(found.values()) == {None}
 
 
 def test_one_repeat_has_no_spread():
     report = FairnessReport(TWO_BY_TWO, ["convnet"])
     data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    expected = {"mean": 70.0, "std": None, "ci95": [None, None], "noise_floor": None}
-    assert data["accuracy"] == expected
+    accuracy = data["accuracy"]
+    assert (accuracy["mean"], accuracy["std"], accuracy["ci95"]) == (70.0, None, [None, None])
+    assert accuracy["noise_floor"] is None
+    assert accuracy["unit"] == "networks"
     assert data["deo_m"]["mean"] == pytest.approx(40)
     assert data["deo_m"]["noise_floor"] > 0
-    assert "accuracy  70.0    -" in str(report)
+    assert re.search(r"^accuracy +70\.0 +- +-$", str(report), re.M)
 
 
 def test_networks_are_reported_apart_and_the_floor_is_their_mean():
@@ -113,16 +124,19 @@ def test_report_survives_saving(report, tmp_path):
     assert loaded.counts.dtype == np.int64
     assert (loaded.config, loaded.versions) == (report.config, report.versions)
     data = read_json(path)
-    for metric in ("accuracy", "deo_m", "deo_a"):
-        assert set(data[metric]) == {"mean", "std", "ci95", "noise_floor"}
-        assert set(data["counterfactual"][metric]) == {"mean", "std", "ci95", "noise_floor"}
+    keys = {"mean", "std", "ci95", "noise_floor", "most_by_chance", "p", "corrected"}
+    keys |= {"corrected_ci95", "unit", "n"}
+    for metric in METRICS:
+        assert set(data[metric]) == set(data["counterfactual"][metric]) == keys
 
 
 def test_report_is_shown_to_people(report):
     text = str(report)
     assert "2 networks (convnet); tested on 40 images, 2 classes x 2 groups; percent" in text
     assert "DEO_M (counterfactual)" in text
-    assert max(map(len, text.splitlines())) <= 100
+    table = [line for line in text.splitlines() if re.search(r"\d\.\d  ", line)]
+    assert len(table) > 10
+    assert max(map(len, table)) <= 110
     assert "<td>DEO_M</td><td>40.0</td>" in report._repr_html_()
     assert "<0>" not in report._repr_html_()
 
@@ -158,12 +172,127 @@ def test_a_report_of_before_there_was_a_seal_is_read(report, tmp_path):
 def test_a_digit_that_was_changed_is_noticed(report, tmp_path):
     path = tmp_path / "report.json"
     report.save(path)
-    text = path.read_text()
-    place = text.index('"counts"')
-    for at in [i for i in range(place, len(text)) if text[i].isdigit()][::7]:
-        path.write_text(text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :])
-        with pytest.raises(FddkitError, match="damaged report"):
+    text, noticed = path.read_text(), 0
+    before, begin = json.loads(text), text.index('"format_version"')
+    for at in [i for i in range(begin, len(text)) if text[i].isdigit()][::23]:
+        changed = text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :]
+        if json.loads(changed) == before:
+            continue  # the last of 17 digits of a number may not matter
+        path.write_text(changed)
+        with pytest.raises(FddkitError, match=r"damaged report|update fddkit|not valid JSON"):
             FairnessReport.load(path)
+        noticed += 1
+    assert noticed > 30
+
+
+@pytest.fixture
+def kept():
+    """Two networks and their outcomes, on both tests, with scores; two sets."""
+    rng = np.random.default_rng(0)
+    target, group = np.repeat([0, 1], 40), np.tile([0, 1], 40)
+    original = np.arange(80) // 2
+    predicted = np.where(rng.random((2, 80)) < 0.8, target, 1 - target)
+    score = rng.random((2, 80))
+    parts = [
+        FairnessReport.from_predictions(target, predicted, group, ["a", "b"], o, score)
+        for o in (None, original)
+    ]
+    return replace(parts[0], counterfactual=parts[1], sets=[3, 8])
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_outcomes_and_every_number_survive_saving(kept, tmp_path, compress):
+    path = tmp_path / "report.json"
+    kept.save(path, compress=compress)
+    loaded = FairnessReport.load(path)
+    for mine, theirs in ((kept, loaded), (kept.counterfactual, loaded.counterfactual)):
+        assert mine.outcomes.same_test(theirs.outcomes)
+        np.testing.assert_array_equal(mine.outcomes.predicted, theirs.outcomes.predicted)
+        np.testing.assert_array_equal(mine.outcomes.score, theirs.outcomes.score)
+        assert mine.to_dict() == theirs.to_dict()
+        np.testing.assert_array_equal(mine.metric("flips").values, theirs.metric("flips").values)
+    assert loaded.sets == [3, 8]
+    data = read_json(path)
+    assert data["counterfactual"]["flips"]["mean"] is not None
+    assert data["format_version"] == 3
+
+
+def test_derived_numbers_are_recomputed(kept, tmp_path):
+    path = tmp_path / "report.json"
+    kept.save(path)
+    data = read_json(path)
+    _older(accuracy={"mean": 100.0})(path, data)
+    assert FairnessReport.load(path).accuracy.mean == pytest.approx(kept.accuracy.mean)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"images": 79},
+        {"networks": 1},
+        {"zlib": 1},
+        {"predicted": None},
+        {"predicted": {"dtype": "u1", "data": ""}},
+        {"target": {"dtype": "u1"}},
+        {"score": {"dtype": "<u2", "data": "AAAA"}},
+    ],
+)
+def test_damaged_outcomes_are_refused(kept, tmp_path, spoil):
+    path = tmp_path / "report.json"
+    kept.save(path)
+    data = read_json(path)
+    _older(outcomes=data["outcomes"] | spoil)(path, data)
+    with pytest.raises(FddkitError, match="damaged report"):
+        FairnessReport.load(path)
+
+
+def test_outcomes_that_are_not_those_of_the_counts_are_refused(kept, tmp_path):
+    path = tmp_path / "report.json"
+    kept.save(path)
+    data = read_json(path)
+    other = kept.counterfactual.outcomes.of([1, 0]).encode()
+    _older(outcomes=data["outcomes"] | {"predicted": other["predicted"]})(path, data)
+    with pytest.raises(FddkitError, match=r"damaged report .*counts and outcomes differ"):
+        FairnessReport.load(path)
+
+
+@pytest.mark.parametrize("name", ["format-1/dm.json", "flat/dm.json"])
+def test_reports_of_older_versions_are_read(name, tmp_path):
+    data = read_json(ARTIFACTS / name)
+    report = FairnessReport.load(ARTIFACTS / name)
+    assert report.outcomes is None
+    for test, old in ((report, data), (report.counterfactual, data["counterfactual"])):
+        for metric in ("accuracy", "deo_m", "deo_a"):
+            assert test.metric(metric).mean == pytest.approx(old[metric]["mean"])
+    assert report.deo_m.chance.how == "binomial"
+    assert str(report)
+    report.save(tmp_path / "new.json")
+    again = FairnessReport.load(tmp_path / "new.json")
+    np.testing.assert_array_equal(again.counts, report.counts)
+    assert again.to_dict() == report.to_dict()
+
+
+def test_pooling_keeps_outcomes_and_seeds(kept):
+    one, two = (replace(kept._only(name), sets=None) for name in "ab")
+    one, two = (
+        replace(r, config=r.config | {"data": {"seed": s}}) for r, s in ((one, 8), (two, 3))
+    )
+    pooled = FairnessReport.pool([one, two])
+    assert pooled.sets == [8, 3]
+    np.testing.assert_array_equal(pooled.outcomes.predicted, kept.outcomes.predicted)
+    assert pooled.counterfactual.outcomes.paired
+    without = replace(two, outcomes=None)
+    assert FairnessReport.pool([one, without]).outcomes is None
+    same = FairnessReport.pool([one, one])
+    assert same.sets == [0, 1]
+
+
+def test_a_counterfactual_of_nothing_is_refused(report, tmp_path):
+    path = tmp_path / "report.json"
+    report.save(path)
+    _older(counterfactual={})(path, read_json(path))
+    with pytest.raises(FddkitError, match="damaged report"):
+        FairnessReport.load(path)
 
 
 def test_only_a_report_is_replaced(report, tmp_path):
@@ -183,7 +312,7 @@ def test_only_a_report_is_replaced(report, tmp_path):
         (lambda path, data: path.write_bytes(bytes(range(256))), "not valid JSON"),
         (lambda path, data: path.write_text("[1, 2]"), "is not a fairness report"),
         (lambda path, data: path.write_text('{"format": 1}'), "is not a fairness report"),
-        (_changed(format_version=3), "update fddkit"),
+        (_changed(format_version=4), "update fddkit"),
         (_changed(networks=["alexnet", "convnet"]), "not what was written"),
         (_changed(format_version=1), "not what was written"),
         (_older(counts=[[1], [2, 3]]), "damaged report"),

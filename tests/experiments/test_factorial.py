@@ -7,7 +7,7 @@ from references import toy
 
 import fddkit as fdd
 from fddkit.core.errors import FddkitError
-from fddkit.evaluation.conclusions import from_zero
+from fddkit.evaluation.statements import from_zero
 from fddkit.experiments import factorial as module
 from fddkit.experiments.factorial import FAIRDD_AND_COBRA, Factorial, factorial
 
@@ -77,7 +77,7 @@ def test_finished_cells_are_found_again(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "evaluate", never)
     again = factorial(train, train, ipc=2, seeds=1, folder=tmp_path, **TINY)
     for metric, values in first.values.items():
-        assert np.array_equal(values, again.values[metric])
+        assert np.array_equal(values, again.values[metric], equal_nan=True)
 
 
 def test_what_cannot_be_measured_is_refused():

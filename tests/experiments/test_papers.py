@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from fddkit.core.errors import FddkitError
+from fddkit.distillers.baselines import BASELINES
+from fddkit.evaluation.measures import headline
 from fddkit.evaluation.report import FairnessReport
 from fddkit.experiments import papers
 from fddkit.experiments.papers import published
@@ -80,15 +82,25 @@ def test_vocabulary_is_documented():
         assert f"``{column}``" in papers.__doc__
 
 
-def made(right):
+def made(right, networks="convnet", name="dm", ipc=10, br=0.9, width=128, **info):
     counts = np.zeros((2, 2, 2, 2), dtype=np.int64)
     counts[:, :, 0, 0], counts[:, :, 1, 1] = right, 10
     counts[:, :, 0, 1] = 10 - right
-    return FairnessReport(counts, ["convnet"] * 2)
+    info = {"dataset": "cmnist-fg", "br": br, "gap": None, **info}
+    config = {
+        "data": {"dataset": info, "method": name, "ipc": ipc},
+        "settings": {"width": width, "depth": 3},
+    }
+    return FairnessReport(counts, [networks] * 2, config)
+
+
+def note(table, name):
+    return table.loc[name, ("note", "")]
 
 
 def test_own_numbers_stand_beside_the_printed_ones():
-    named = {"whole": made(9), "vanilla": made(5), "cobra": made(10)}
+    whole = made(9, name="whole", ipc=None)
+    named = {"whole": whole, "vanilla": made(5), "cobra": made(10)}
     table = papers.beside(named, "cmnist-fg", 10)
     assert table.loc["vanilla", ("accuracy", "here")] == pytest.approx(75)
     assert table.loc["vanilla", ("accuracy", "fairdd")] == 25.01  # FairDD, table 22
@@ -96,8 +108,72 @@ def test_own_numbers_stand_beside_the_printed_ones():
     assert table.loc["whole", ("deo_a", "fairdd")] == 5.89  # FairDD, table 21
     assert np.isnan(table.loc["cobra", ("deo_m", "fairdd")])
     assert [c[1] for c in table.columns if c[0] == "deo_m"] == ["here", "fairdd", "cobra"]
+    assert list(table.columns)[-1] == ("note", "")
+    assert (table["note", ""] == "").all()
 
 
 def test_a_set_that_no_paper_has_stands_alone():
-    table = papers.beside({"vanilla": made(5)}, "digits", 10)
-    assert list(table.columns) == [(m, "here") for m in ("accuracy", "deo_m", "deo_a")]
+    table = papers.beside({"vanilla": made(5, dataset="digits", br=0.75)}, "digits", 10)
+    assert list(table.columns) == [*((name, "here") for name in headline()), ("note", "")]
+    assert note(table, "vanilla") == "no paper prints it"
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"ipc": 50}, "IPC 50, not 10"),
+        ({"networks": "alexnet"}, "network alexnet, not convnet"),
+        ({"name": "dc"}, "method dc, not dm"),
+        ({"dataset": "cmnist-bg"}, "data set cmnist-bg, not cmnist-fg"),
+        ({"proportions": [0.5, 0.5]}, "bias with proportions"),
+        ({"gap": 2}, "GAP 2 at bias ratio 0.9, which no paper prints"),
+        ({"br": 0.5}, "bias ratio 0.5, which no paper prints"),
+        ({"br": 0.95}, "bias ratio 0.95, which no paper prints"),  # at IPC 50 only
+    ],
+)
+def test_another_experiment_has_nothing_beside_it_and_says_why(changed, why):
+    named = {"vanilla": made(5, **changed), "fairdd": made(5)}
+    table = papers.beside(named, "cmnist-fg", 10)
+    printed = [c for c in table.columns if c[1] in papers.PAPERS]
+    assert len(printed) == 6  # two papers, three metrics
+    assert table.loc["vanilla", printed].isna().all()
+    assert note(table, "vanilla") == why
+    assert table.loc["fairdd", printed].notna().all()
+    assert note(table, "fairdd") == ""
+
+
+def test_a_smaller_network_is_compared_and_said():
+    table = papers.beside({"fairdd": made(5, width=32)}, "cmnist-fg", 10)
+    assert table.loc["fairdd", ("deo_m", "fairdd")] > 0
+    assert note(table, "fairdd") == "width 32, not 128"
+
+
+def test_another_bias_has_the_ablations_beside_it():
+    table = papers.beside({"fairdd": made(5, br=0.95, ipc=50)}, "cmnist-fg", 50)
+    assert table.loc["fairdd", ("deo_m", "fairdd")] == 10.30  # FairDD, table 24
+    assert np.isnan(table.loc["fairdd", ("deo_m", "cobra")])
+    assert note(table, "fairdd") == "bias ratio 0.95"
+    cifar = {"cobra": made(5, dataset="cifar10-s", br=0.8, ipc=50, gap=1)}
+    table = papers.beside(cifar, "cifar10-s", 50)
+    assert table.loc["cobra", ("accuracy", "cobra")] == 44.52  # COBRA, table 11
+    cifar = {"cobra": made(5, dataset="cifar10-s", br=0.8, ipc=50)}
+    table = papers.beside(cifar, "cifar10-s", 50)
+    assert table.loc["cobra", ("accuracy", "cobra")] == 52.60  # likewise, under SKEW
+
+
+def test_every_baseline_has_its_own_row_at_least():
+    named = {name: made(5, name=name, ipc=10 if b.sized else None) for name, b in BASELINES.items()}
+    table = papers.beside(named, "cmnist-fg", 10)
+    assert list(table.index) == list(BASELINES)
+    assert table["accuracy", "here"].notna().all()
+    assert table.loc["random", ("deo_m", "fairdd")] == 100  # FairDD, table 1
+    assert note(table, "random-balanced") == "no paper prints it"
+    assert table.loc["whole-balanced", ("deo_m", "fairdd")] != 10.1
+    assert table.loc["whole", ("deo_m", "fairdd")] == 10.1
+
+
+def test_a_report_that_does_not_say_how_it_was_made_is_compared_with_nothing():
+    silent = FairnessReport(made(5).counts, ["convnet"] * 2)
+    table = papers.beside({"vanilla": silent}, "cmnist-fg", 10)
+    assert np.isnan(table.loc["vanilla", ("deo_m", "cobra")])
+    assert note(table, "vanilla") == ("it does not say its data set, method, IPC, bias ratio")

@@ -32,8 +32,14 @@ RECORD = Record(
 )
 METRICS = {
     "numbers": {
-        "vanilla DEO_M": {"mean": 99.84, "std": 0.3, "ci95": [99.1, 100.0], "noise_floor": 24.9},
-        "cobra DEO_M": {"mean": 27.34, "std": 4.0, "ci95": [20.1, 34.2], "noise_floor": 24.9},
+        "vanilla DEO_M": {
+            **{"mean": 99.84, "std": 0.3, "ci95": [99.1, 100.0], "noise_floor": 24.9},
+            **{"most_by_chance": 29.2, "p": 0.002, "unit": "sets", "n": 3},
+        },
+        "cobra DEO_M": {
+            **{"mean": 27.34, "std": 4.0, "ci95": [20.1, 34.2], "noise_floor": 24.9},
+            **{"most_by_chance": 29.2, "p": 0.21, "unit": "networks", "n": 1},
+        },
         "networks": 15,
     },
     "tables": {"Each method": [{"method": "cobra", "accuracy": 88.123}, {"method": "random"}]},
@@ -138,15 +144,38 @@ def test_it_shows_parameters_numbers_tables_figures_and_versions(tmp_path):
     assert (image["width"], image["height"], image["alt"]) == ("30", "10", "The images.")
 
 
-def test_what_reaches_the_noise_floor_is_marked(tmp_path):
+def test_what_is_not_more_than_chance_shows_is_marked(tmp_path):
     make(tmp_path)
     page = Page(report_page.build(tmp_path))
     assert page.classes("abbr") == ["fair", "fair"]  # in the overview and in the card, once each
-    assert report_page.at_floor(METRICS["numbers"]["cobra DEO_M"])
-    assert not report_page.at_floor(METRICS["numbers"]["vanilla DEO_M"])
-    assert report_page.at_floor({"mean": 3.0, "ci95": None, "noise_floor": 3.0})
-    assert not report_page.at_floor({"mean": 3.0, "ci95": [1, 5], "noise_floor": None})
-    assert not report_page.at_floor(3.0)
+    tips = {attrs["title"] for tag, attrs in page.tags if tag == "abbr"}
+    assert tips == {"Not more than chance shows (p = 0.21)."}
+    assert report_page.only_chance(METRICS["numbers"]["cobra DEO_M"])
+    assert not report_page.only_chance(METRICS["numbers"]["vanilla DEO_M"])
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        {"mean": 3.0, "ci95": None, "noise_floor": 9.0},  # from before there were p-values
+        {"mean": 3.0, "noise_floor": 9.0, "p": None},
+        {"mean": 3.0, "p": "0.5"},
+        3.0,
+    ],
+)
+def test_nothing_is_marked_that_was_not_tested(old):
+    assert not report_page.only_chance(old)
+
+
+def test_an_interval_says_what_it_is_over(tmp_path):
+    make(tmp_path)
+    page = Page(report_page.build(tmp_path))
+    words = " ".join(page.text.split())
+    assert "[99.1, 100.0] 3 sets 24.9 29.2 0.002" in words
+    assert "[20.1, 34.2] 1 network 24.9 29.2 0.21" in words
+    tips = [attrs.get("title") for _, attrs in page.tags if attrs.get("class") == "interval"]
+    assert tips == ["95% interval over 3 sets", "95% interval over 1 network"]
+    assert report_page.over({"mean": 1.0}) == report_page.over({"n": "3", "unit": "sets"}) == ""
 
 
 def test_hostile_text_stays_text(tmp_path):
@@ -342,6 +371,8 @@ def test_a_file_that_is_something_else_is_one_card(tmp_path, name, content):
         {"numbers": {"a": {"mean": "x", "ci95": "ab", "noise_floor": None}}},
         {"numbers": {"a": {"mean": None, "ci95": [None, {}]}}},
         {"numbers": {"a": {"ci95": [1]}, "b": [[[1]]], "c": {"get": 1, "items": 2, "mean": {}}}},
+        {"numbers": {"a": {"mean": 1.0, "p": 1e308, "unit": ["x"], "n": {}}}},
+        {"numbers": {"a": {"mean": 1.0, "p": True, "unit": "<b>", "n": 10**300}}, "reports": [1]},
         {"numbers": [1], "tables": [2]},
         {"tables": {"t": [1, None, {"a": {"b": 1}}], "u": {}, "v": [{}]}},
     ],

@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 from fddkit.core.errors import FddkitError
 from fddkit.core.reading import read_json
 from fddkit.core.versions import PACKAGE
-from fddkit.evaluation.report import FairnessReport
 from fddkit.experiments import (
     execution,
     notebook_page,
@@ -560,15 +559,16 @@ def test_headless_figures_and_captions_are_kept_in_order(headless, here):
 def test_metrics_are_merged_and_made_plain(headless, here):
     import pandas as pd
 
-    from fddkit.evaluation.metrics import Summary
+    from fddkit.evaluation.summary import Summary
 
     headless.metrics({"numbers": {"a": np.float64(0.1), "b": torch.tensor(2)}})
     table = pd.DataFrame({"x": [1, 2], "y": [0.5, float("nan")]})
-    headless.metrics({"numbers": {"b": Summary(np.array([1.0, 3.0]), 0.5)}, "tables": {"T": table}})
+    headless.metrics({"numbers": {"b": Summary(np.array([1.0, 3.0]))}, "tables": {"T": table}})
     kept = read_json(here / "metrics.json")
     assert kept["numbers"]["a"] == 0.1
     assert kept["numbers"]["b"]["mean"] == 2.0
-    assert kept["numbers"]["b"]["noise_floor"] == 0.5
+    assert kept["numbers"]["b"]["noise_floor"] is None
+    assert (kept["numbers"]["b"]["n"], kept["numbers"]["b"]["unit"]) == (2, "networks")
     assert kept["tables"] == {"T": [{"x": 1, "y": 0.5}, {"x": 2, "y": None}]}
     with pytest.raises(FddkitError, match=r"metrics\['numbers'\]\['z'\] is a set"):
         headless.metrics({"numbers": {"z": {1}}})
@@ -606,19 +606,3 @@ def test_the_page_needs_no_network_and_shows_no_dead_widgets(here):
     assert "costs $5" in page
     assert "<script" not in page
     assert len(cell.outputs) == 2  # the notebook itself is left as it was
-
-
-def test_reports_become_numbers_and_a_table(headless, here):
-    counts = np.full((2, 2, 2, 2), 5)
-    paired = FairnessReport(counts, ["convnet"] * 2)
-    report = FairnessReport(counts, ["convnet"] * 2, counterfactual=paired)
-    table = this_run.current().reports({"cobra": report})
-    assert table.loc["cobra", "accuracy"] == "50.0 [50.0, 50.0]"
-    assert "floor" in table.loc["cobra", "counterfactual DEO_M"]
-    kept = this_run.current().metrics({})
-    found = read_json(this_run.current().path("metrics.json"))
-    assert kept == {}
-    assert found["numbers"]["cobra accuracy"]["mean"] == 50
-    assert found["numbers"]["cobra counterfactual DEO_A"]["noise_floor"] > 0
-    (rows,) = found["tables"].values()
-    assert rows[0]["trained on"] == "cobra"

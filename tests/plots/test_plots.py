@@ -8,6 +8,7 @@ from PIL import Image
 
 import fddkit as fdd
 from fddkit import plots
+from fddkit.evaluation.measures import headline
 from fddkit.plots import images as grids
 from fddkit.rules.rules import RULES
 
@@ -72,12 +73,13 @@ def test_figures_say_what_they_measure(data, report):
     labels = [
         text.get_text() for text in drawn["rates"].findobj(match=lambda t: hasattr(t, "get_text"))
     ]
-    assert any("DEO_M" in text and "floor" in text for text in labels)
+    assert any("DEO_M" in text and "by chance" in text for text in labels)
     assert drawn["losses"].axes[0].get_xlabel() == "iteration"
     ticks = drawn["curve"].axes[0].get_xticklabels()
     assert [tick.get_text() for tick in ticks] == ["0.5", "0.9"]  # where something was measured
     assert drawn["curve"].axes[0].get_ylabel() == "DEO_M (%)"
-    assert [ax.get_title() for ax in drawn["comparison"].axes] == ["accuracy", "DEO_M", "DEO_A"]
+    titles = [metric.title for metric in headline().values()]
+    assert [ax.get_title() for ax in drawn["comparison"].axes] == titles
 
 
 def test_the_comparison_shows_the_numbers_of_the_report(report):
@@ -86,16 +88,28 @@ def test_the_comparison_shows_the_numbers_of_the_report(report):
     assert shown == pytest.approx([report.accuracy.mean, report.counterfactual.accuracy.mean])
 
 
+def test_what_chance_shows_is_drawn_for_gaps_and_for_each_report_its_own(report):
+    grey = {}
+    for ax, (name, metric) in zip(
+        plots.comparison({"whole": report}).axes, headline().items(), strict=True
+    ):
+        lines = [line for line in ax.lines if line.get_linewidth() == 9]
+        assert len(lines) == 2 * metric.between_groups  # on either test
+        grey[name] = [list(line.get_xdata()) for line in lines]
+    tests = (report, report.counterfactual)
+    assert grey["deo_m"] == [[t.deo_m.noise_floor, t.deo_m.most_by_chance] for t in tests]
+
+
 def test_the_tradeoff_shows_the_counterfactual_test_where_there_is_one(report):
     from dataclasses import replace
 
     for shown in (report, replace(report, counterfactual=None)):
-        used = shown.counterfactual or shown
+        used = shown.shown
         ax = plots.tradeoff({"cobra": shown}).axes[0]
         (point,) = (line for line in ax.lines if line.get_marker() == "o")
         assert point.get_xydata().tolist() == [[used.accuracy.mean, used.deo_a.mean]]
-        (floor,) = (line for line in ax.lines if line.get_marker() == "_")
-        assert floor.get_xydata().tolist() == [[used.accuracy.mean, used.deo_a.noise_floor]]
+        (chance,) = (line for line in ax.lines if line.get_marker() == "_")
+        assert chance.get_xydata().tolist() == [[used.accuracy.mean, used.deo_a.most_by_chance]]
         assert ax.get_ylabel() == "DEO_A (%)"
 
 

@@ -12,7 +12,7 @@ import fddkit as fdd
 from fddkit import plots, theory
 from fddkit.analysis.features import Features
 from fddkit.analysis.projections import project
-from fddkit.evaluation.metrics import Summary
+from fddkit.evaluation.summary import Summary
 from fddkit.plots.style import _DISTINCT
 
 

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 import fddkit as fdd
+from fddkit.evaluation.measures import METRICS, headline
 from fddkit.theory import residuals
-from fddkit.widgets import panels, plane, results
+from fddkit.widgets import numbers, panels, plane, results
 from fddkit.workbench.choice import Choice
 from fddkit.workbench.scenes import Bench
 
@@ -33,6 +34,13 @@ def report():
     train, test = fdd.load("digits")
     s = fdd.distill(train, "random", ipc=5)
     return fdd.evaluate(s, test, repeats=2, preset="smoke", progress=False)
+
+
+@pytest.fixture(scope="module")
+def sound(report):
+    """Return the report of networks that recognise nearly everything."""
+    right = np.eye(10, dtype=int) * report.counts.sum(-1, keepdims=True)
+    return replace(report, counts=right, counterfactual=None, outcomes=None)
 
 
 def test_a_sheet_holds_every_pixel():
@@ -116,11 +124,13 @@ def test_the_rates_are_the_reports(report):
     assert "2 networks" in text
 
 
-def test_a_set_that_came_to_nothing_is_said_to_have(report):
+def test_a_set_that_came_to_nothing_is_said_to_have(sound):
     unwell = {"health": {"verdict": "diverged", "notes": ["pixels <far> away"]}}
-    markup = results.rates(replace(report, config={**report.config, **unwell}))
-    assert "diverged (the images are of no use): pixels &lt;far&gt; away" in markup
-    assert "alert" not in results.rates(report)
+    bad = replace(sound, config={**sound.config, **unwell})
+    for markup in (results.rates(bad), results.table({"cobra": bad})):
+        assert "diverged (the images are of no use): pixels &lt;far&gt; away" in markup
+    assert "alert" not in results.rates(sound)
+    assert "alert" not in results.table({"cobra": sound})
 
 
 def test_the_comparison_has_a_row_a_run(report):
@@ -129,12 +139,43 @@ def test_the_comparison_has_a_row_a_run(report):
     assert len(rows) == 3
     assert "cobra <1>" in "".join(rows[1].itertext())
     assert "No run" in results.table({})
+    titles = [metric.title for metric in headline().values()]
+    assert [cell.text for cell in rows[0]] == ["run", *titles, "over"]
+    cells = dict(zip(titles, rows[1].findall("td"), strict=False))
+    used = report.shown
+    for name, title in (("deo_m", "DEO_M"), ("accuracy", "accuracy")):
+        text, number = "".join(cells[title].itertext()), used.metric(name)
+        low, high = number.ci95
+        assert text.startswith(f"{number.mean:.1f} [{low:.0f}, {high:.0f}]")
+        chance = f"by chance {number.noise_floor:.0f} (at most {number.most_by_chance:.0f})"
+        assert text.endswith(chance) == METRICS[name].between_groups
+    assert rows[1][-1].text == "2 networks of one set"
+    assert cells["DEO_M"].find("span").get("title") == "95% interval over 2 networks"
+
+
+def test_a_gap_that_is_not_more_than_chance_shows_is_marked():
+    number = {"mean": 9.0, "ci95": [None, None], "noise_floor": 8.0, "most_by_chance": 10.0}
+    assert "≈" in numbers.cell(number | {"p": 0.3})
+    assert "≈" not in numbers.cell(number | {"p": 0.01})
+    old = numbers.cell({"mean": 9.0, "ci95": [8.0, 10.0], "noise_floor": 8.0})
+    assert "by chance 8<" in old
+    assert "≈" not in old
+    assert "by chance" not in numbers.cell({"mean": 9.0})
+    assert numbers.over({}) == ""
+    assert numbers.over({"n": 1, "unit": "sets"}) == "1 set"
+
+
+def test_of_networks_that_have_learnt_nothing_no_fairness_is_told(sound):
+    counts = np.zeros_like(sound.counts)
+    counts[..., 0] = sound.counts.sum(-1)
+    constant = replace(sound, counts=counts, counterfactual=None, outcomes=None)
+    said = "Nothing is said of fairness: {} predicts one class for nearly all images."
+    assert said.format("it") in results.rates(constant)
+    assert said.format("&lt;a&gt;") in results.table({"<a>": constant})
 
 
 def test_a_rate_without_a_test_image_stays_blank(report):
-    from dataclasses import replace
-
     counts = report.counts.copy()
     counts[:, 2, 4] = 0
-    bare = replace(report, counts=counts, counterfactual=None)
+    bare = replace(report, counts=counts, counterfactual=None, outcomes=None)
     assert "no test image" in results.rates(bare)

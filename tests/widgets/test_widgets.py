@@ -15,6 +15,8 @@ import traitlets
 
 import fddkit as fdd
 from fddkit.core.errors import FddkitError
+from fddkit.distillers.baselines import BASELINES
+from fddkit.evaluation.guard import doubt
 from fddkit.rules.rules import RULES
 from fddkit.widgets import CAPTIONS, Explorer, interactive
 from fddkit.widgets.classroom import STEPS
@@ -77,6 +79,7 @@ def test_only_rules_that_the_method_has_are_offered():
     controls.method.value = "mtt"
     assert controls.choice.fairness == "vanilla"
     assert "fairdd" not in controls.fairness.options
+    assert set(BASELINES) < set(controls.method.options)
     controls.method.value = "whole"
     assert controls.fairness.disabled
     assert controls.choice.baseline
@@ -195,9 +198,9 @@ def test_the_classroom_keeps_the_answer_back(desk):
     assert desk.distil.rates.value == ""
     room.guess.value = 60
     room.reveal.click()
-    assert "You guessed 60" in room.answer.value
-    truth = desk.found[title].counterfactual.deo_a.mean
-    assert f"{truth:.1f}" in room.answer.value
+    used = desk.found[title].counterfactual
+    nothing = doubt(used, "what was trained")  # so short a run learns nothing
+    assert (nothing or f"{used.deo_a.mean:.1f}") in room.answer.value
     assert "true-positive rate" in desk.distil.rates.value
 
 

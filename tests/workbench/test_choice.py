@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fddkit.cli import main
 from fddkit.core.errors import FddkitError
 from fddkit.data.distilled import DistilledSet
+from fddkit.distillers.baselines import BASELINES
 from fddkit.distillers.registry import METHODS
 from fddkit.rules.rules import RULES
 from fddkit.workbench.choice import Choice
@@ -85,5 +86,7 @@ def test_every_cell_of_the_matrix_can_be_chosen():
         for rule in RULES:
             if not distiller.lacks(RULES[rule]):
                 assert rule in Choice(method=method, fairness=rule).title
-    assert Choice(method="whole").baseline
-    assert Choice(method="random").baseline
+    for name, entry in BASELINES.items():
+        choice = Choice(method=name)
+        assert choice.baseline
+        assert choice.sized == entry.sized == ("IPC 10" in choice.title)

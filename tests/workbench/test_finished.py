@@ -6,6 +6,7 @@ import pytest
 
 import fddkit as fdd
 from fddkit.core.files import write_json
+from fddkit.evaluation.measures import headline
 from fddkit.experiments.records import Record
 from fddkit.workbench.choice import Choice
 from fddkit.workbench.finished import finished, nearest
@@ -116,6 +117,51 @@ def test_damaged_files_are_told_and_do_not_hide_the_others(reports):
 def test_strange_parameters_are_of_another_kind_of_notebook(tmp_path, strange):
     _notebook(tmp_path, "one", _numbers("cobra", 80), **strange)
     assert finished(tmp_path) == []
+
+
+def test_of_an_older_run_what_it_has_is_shown(reports):
+    vanilla = next(one for one in finished(reports) if one.rule == "vanilla")
+    assert vanilla.numbers.keys() == {"accuracy", "deo_m", "deo_a"}
+    assert "p" not in vanilla.numbers["deo_m"]
+    assert vanilla.doubt == ""
+
+
+def test_a_newer_run_says_what_its_numbers_are_worth(tmp_path):
+    newer = {"most_by_chance": 5.0, "p": 0.002, "unit": "sets", "n": 3}
+    numbers = {key: one | newer for key, one in _numbers("cobra", 80).items()}
+    folder = _notebook(tmp_path, "one", numbers | _numbers("vanilla", 40))
+    kept = {"numbers": numbers | _numbers("vanilla", 40), "doubts": {"cobra": "near chance"}}
+    write_json(folder / "metrics.json", kept)
+    cobra, vanilla = sorted(finished(tmp_path), key=lambda one: one.rule)
+    assert (cobra.doubt, vanilla.doubt) == ("near chance", "")
+    assert newer.items() <= cobra.numbers["deo_m"].items()
+    for strange in ([], {"cobra": 7}, "near"):
+        write_json(folder / "metrics.json", kept | {"doubts": strange})
+        assert [one.doubt for one in finished(tmp_path)] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    "strange", [{"unit": 7}, {"n": "3"}, {"p": "0.5"}, {"most_by_chance": [1]}, {"ci95": [1]}]
+)
+def test_a_number_with_a_strange_part_is_none(tmp_path, strange):
+    numbers = {key: one | strange for key, one in _numbers("cobra", 80).items()}
+    _notebook(tmp_path, "one", numbers)
+    assert finished(tmp_path) == []
+
+
+def test_numbers_of_the_explorer_come_from_the_file_if_it_has_them(reports):
+    own = next(one for one in finished(reports) if one.rule == "fairdd")
+    report = fdd.FairnessReport.load(own.where)
+    fresh = {name: report.shown.metric(name).to_dict() for name in headline()}
+    assert own.numbers == json.loads(json.dumps(fresh))
+    assert own.numbers["deo_m"]["unit"] == "networks"
+    kept = json.loads(own.where.read_text())
+    kept["format_version"] = 1  # which had no seal, and nothing of p-values
+    for name in headline():
+        kept["counterfactual"][name] = {"mean": 0.0, "ci95": [0.0, 0.0], "noise_floor": 0.0}
+    own.where.write_text(json.dumps({k: v for k, v in kept.items() if k != "sha256"}))
+    again = next(one for one in finished(reports) if one.rule == "fairdd")
+    assert again.numbers == fresh  # what is missing is computed
 
 
 def test_strange_numbers_are_no_result(tmp_path):

@@ -158,10 +158,17 @@ def test_a_mistake_is_one_sentence(tmp_path):
 
 
 def test_baselines_are_tested_too(jobs):
-    whole, some = (jobs.submit(Choice(method=m, **SMOKE)) for m in ("whole", "random"))
-    jobs.wait([whole, some], 120)
-    assert (whole.out, whole.state) == (None, "finished")
-    assert len(some.distilled()) == 20
+    names = ("whole", "whole-balanced", "random", "random-balanced")
+    made = [jobs.submit(Choice(method=m, **SMOKE)) for m in names]
+    jobs.wait(made, 120)
+    whole, cut, some, balanced = made
+    assert {job.state for job in made} == {"finished"}
+    assert (whole.out, cut.out) == (None, None)  # as large as the training set
+    assert [job.fairness().config["data"]["method"] for job in made] == list(names)
+    assert (whole.fairness().counts != cut.fairness().counts).any()
+    assert len(some.distilled()) == len(balanced.distilled()) == 20
+    held = balanced.distilled()
+    assert all(len(held.group[held.target == y].unique()) == 2 for y in range(10))
 
 
 def test_a_worker_that_dies_fails_its_run_and_is_replaced(jobs):

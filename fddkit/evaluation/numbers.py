@@ -1,0 +1,162 @@
+"""Every number of a report: over its units, with its interval, its null, and without its noise."""
+
+import hashlib
+from collections.abc import Iterable
+from copy import copy
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import measures, metrics
+from .corrections import doubtful_share, posterior
+from .intervals import Estimate
+from .nulls import Null, nulls
+from .sampling import DRAWS, changes_of_counts, changes_of_rates
+from .summary import Summary
+
+if TYPE_CHECKING:
+    from .report import FairnessReport
+
+_MOST_KEPT = 2**23  # numbers of simulated tests that stay in memory
+
+
+class Numbers:
+    """The numbers of a report, each computed when it is first asked for.
+
+    Parameters
+    ----------
+    report : FairnessReport
+        The report.
+    """
+
+    def __init__(self, report: "FairnessReport"):
+        self._report = copy(report)  # not itself, which holds these numbers: both would stay
+        sets = report.sets
+        keys = tuple(range(len(report.counts))) if sets is None else tuple(dict.fromkeys(sets))
+        #: What is repeated, in the plural, and the seed of each.
+        self.unit, self.keys = ("networks" if sets is None else "sets"), keys
+        #: Whether the numbers of the sets are the seeds of their distillation.
+        self.seeded = "seed" in report.config.get("data", {})
+        rows = np.array(keys if sets is None else sets)
+        weights = (rows[:, None] == np.array(keys)).astype(float)
+        self._weights = weights / weights.sum(0)  # [R, U]: a unit is the mean of its networks
+        self._kept: list[np.ndarray] | None = None
+        self._found: dict[str, np.ndarray | None] = {}
+        self._nulls: dict[str, Null] = {}
+
+    def over_units(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean over the networks of each unit, float64 [U, ...] from [R, ...]."""
+        return np.tensordot(self._weights.T, values, 1)
+
+    def summary(self, name: str) -> Summary:
+        """Return a metric over the units; see `FairnessReport.metric`."""
+        metric = measures.METRICS[name]
+        return Summary(
+            self.over_units(self._values(name)),
+            metric.bounds,
+            self.unit,
+            partial(self._null, name),
+            partial(self._truth, name),
+            partial(self._measured, name),
+        )
+
+    def _values(self, name: str) -> np.ndarray:
+        return measures.METRICS[name].values(self._report)
+
+    def _null(self, name: str) -> Null | None:
+        """Return what a fair model would show, if the metric is a gap between groups."""
+        report, chosen = self._report, measures.METRICS.items()
+        gaps = {k: m.of for k, m in chosen if m.between_groups and not m.whole}
+        if name in gaps and name not in self._nulls:  # all at once: they share the permutations
+            given = report.counts, report.networks, report.outcomes, self._weights.mean(1)
+            self._nulls |= nulls(gaps, *given)
+        return self._nulls.get(name)
+
+    @cached_property
+    def _changes(self) -> np.ndarray:
+        """What tests on other images would add to the rates, float32 [B, R, A, C]."""
+        return changes_of_rates(self._report.outcomes, self._report.counts)
+
+    def _drawn(self, name: str) -> np.ndarray | None:
+        """Return a metric on tests with other images, float64 [B, R]; None if not known."""
+        if name not in self._found:
+            self._found[name] = self._draw(measures.METRICS[name])
+        return self._found[name]
+
+    def _draw(self, metric: measures.Metric) -> np.ndarray | None:
+        report = self._report
+        if report.outcomes is None or metric.whole:
+            return None
+        if metric.of_rates is not None:
+            # rates of 0 and 1 are not cut off: what lies beyond keeps them from claiming certainty
+            return metric.of_rates(metrics.tpr(report.counts) + self._changes)
+        flat, found = report.counts.shape[1:], []
+        for block in self._others():
+            found.append(metric.of(block.reshape(-1, *flat)).reshape(len(block), -1))
+        return np.concatenate(found)
+
+    def _others(self) -> Iterable[np.ndarray]:
+        """Return the counts of tests on other images, float32 [B', R, A, C, C]; few are kept."""
+        report = self._report
+        if self._kept is None:
+            changes = changes_of_counts(report.outcomes, report.counts)
+            blocks = (np.maximum(report.counts + change, 0, dtype=np.float32) for change in changes)
+            if DRAWS * report.counts.size > _MOST_KEPT:
+                return blocks
+            self._kept = list(blocks)
+        return self._kept
+
+    @cached_property
+    def _posterior(self) -> np.ndarray | None:
+        """What the rates may be without the noise of the test images, float64 [D, R, A, C]."""
+        report = self._report
+        return None if report.outcomes is None else posterior(report.counts, report.outcomes)
+
+    @cached_property
+    def _images(self) -> str:
+        """Identifies the test images."""
+        outcomes = self._report.outcomes
+        if outcomes is None:
+            return ""
+        arrays = (outcomes.target, outcomes.group, outcomes.original)
+        digest = hashlib.sha256(repr(self._report.counts.shape[1:]).encode())
+        for array in arrays:
+            digest.update(b"" if array is None else np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def _estimate(self, values: np.ndarray, noise: np.ndarray | None, doubt: float) -> Estimate:
+        if noise is not None:
+            noise = noise @ self._weights
+            noise = None if np.isnan(noise).any() else noise
+        keys = self.keys if self.seeded else None
+        return Estimate(self.over_units(values), noise, doubt, keys, self._images)
+
+    def _measured(self, name: str) -> Estimate | None:
+        """Return the metric itself, and how other test images would change it."""
+        values = self._values(name)
+        if np.isnan(values).any():
+            return None
+        return self._estimate(values, self._drawn(name), 0.0)
+
+    def _truth(self, name: str) -> Estimate | None:
+        """Return the metric without what noise adds to a gap: the posterior mean, or the excess."""
+        metric, values = measures.METRICS[name], self._values(name)
+        if not metric.between_groups or metric.whole or np.isnan(values).any():
+            return self._measured(name)
+        if metric.of_rates is None or self._posterior is None:
+            without = values - self._null(name).mean
+        else:
+            without = np.minimum(metric.of_rates(self._posterior).mean(0), values)
+        doubt = doubtful_share(self._report.counts) * float((values - without).mean())
+        return self._estimate(without, self._drawn(name), max(doubt, 0.0))
+
+    def mostly_noise(self, name: str) -> bool:
+        """Return whether more than half of a gap is what the test images add by chance."""
+        summary = self.summary(name)
+        true = summary.true
+        return true is not None and summary.mean > 0 and summary.mean - true.mean > summary.mean / 2
+
+    def group_tpr(self) -> Summary:
+        """Return the true-positive rate by group and class; see `FairnessReport.group_tpr`."""
+        return Summary(self.over_units(100 * metrics.tpr(self._report.counts)), unit=self.unit)
