@@ -54,8 +54,8 @@ def test_a_report_gives_the_same_numbers(digits):
     report = fdd.FairnessReport.load(FLAT / "dm.json")
     said = json.loads((FLAT / "dm.json").read_text())
     for name in ("accuracy", "deo_m", "deo_a"):
-        known = {k: report.metric(name).to_dict()[k] for k in ("mean", "std", "ci95")}
-        assert known == {k: said[name][k] for k in known}  # what chance shows is simulated anew
+        for key in ("mean", "std", "ci95"):  # what chance shows is simulated anew
+            assert report.metric(name).to_dict()[key] == pytest.approx(said[name][key])
     s = fdd.DistilledSet.load(FLAT / "dm.safetensors")
     again = fdd.evaluate(s, digits[1], repeats=2, preset="smoke", progress=False)
     assert again.counts.tolist() == said["counts"]

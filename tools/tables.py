@@ -61,11 +61,12 @@ def control_columns() -> list[tuple[dict, int]]:
     return [(one, ipc) for one in found for ipc in sorted({row["ipc"] for row in one["rows"]})]
 
 
-def control_table(intervals: bool = False) -> str:
+def control_table(intervals: bool = False, left_out: tuple[str, ...] = ()) -> str:
     """Return accuracy and DEO_A of baselines and rules, and which differ from the control."""
     columns = control_columns()
     heads = [f"{CONTROLLED[one['dataset']]}, IPC {ipc}" for one, ipc in columns]
-    names = list(dict.fromkeys(row["name"] for one, _ in columns for row in one["rows"]))
+    names = dict.fromkeys(row["name"] for one, _ in columns for row in one["rows"])
+    names = [name for name in names if name not in left_out]
     lines = [f"| accuracy / DEO_A | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name in names:
         cells = [_control(one, ipc, name, intervals) for one, ipc in columns]
@@ -102,11 +103,29 @@ def control_verdicts() -> str:
     return "\n".join(lines)
 
 
+def parts_table() -> str:
+    """Return where the difference to the whole set comes from."""
+    columns = control_columns()
+    heads = [f"{CONTROLLED[one['dataset']]}, IPC {ipc}" for one, ipc in columns]
+    lines = [f"| DEO_A, points | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    shown = [("size", "vanilla"), ("target", "cobra")]
+    shown += [("optimisation", rule) for rule in ("vanilla", "fairdd", "cobra", "minimax")]
+    for part, rule in shown:
+        cells = []
+        for one, ipc in columns:
+            [p] = [p for p in one["parts"] if (p["ipc"], p["rule"], p["part"]) == (ipc, rule, part)]
+            cells.append(f"{p['difference']:+.1f} [{p['low']:.1f}, {p['high']:.1f}]")
+        name = {"size": "size: random - whole", "target": "target: random-balanced - random"}
+        lines.append(f"| {name.get(part, f'{part}: {rule}')} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 TABLES = {
     "matrix": matrix_table,
     "cost": cost_table,
-    "controls": control_table,
+    "controls": lambda: control_table(left_out=("herding-balanced", "whole-balanced")),
     "controls with intervals": lambda: control_table(intervals=True),
+    "control parts": parts_table,
     "control verdicts": control_verdicts,
 }
 

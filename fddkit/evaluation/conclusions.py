@@ -48,7 +48,7 @@ def verdict(named: Mapping[str, FairnessReport], margin: float = MARGIN) -> str:
     >>> named = {"whole": report(88, 89, 90), "vanilla": report(50, 51, 52)}
     >>> print(fdd.verdict(named))
     vanilla against whole (3 networks of one set each): less fair, DEO_A 36.3 points higher
-    [29.6, 42.9]; less accurate, by 19.0 points [17.9, 20.1]. Worst group 51.0 against 89.0, best
+    [23.5, 49.0]; less accurate, by 19.0 points [17.9, 20.1]. Worst group 51.0 against 89.0, best
     group 90.0 against 90.0.
     These are networks of one set each: other sets distilled in the same way may differ.
     It is not known what is due to distillation and what to the small number of images: compare

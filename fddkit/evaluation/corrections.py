@@ -32,7 +32,8 @@ _SPREADS = np.array([0.0, 0.15, 0.3, 0.5, 0.7, 1.0])  # of the prior, relative t
 _STARTS = {1: ((0.5,),), 2: ((0.5, 1.0), (0.0, 0.5), (0.05, 0.8)), 3: ((0.0, 0.5, 1.0),)}
 _STEPS = 15  # of EM
 _ENOUGH = 20  # deviations for three normals
-_FEW = 8  # answers of the rarer kind in a cell
+_HARDLY_ANY = 3  # contrasts
+_FEW = 10  # answers of the rarer kind in a cell
 _TINY = 1e-290
 
 
@@ -87,8 +88,9 @@ def doubtful_share(counts: np.ndarray) -> float:
     """Return what share of a correction is in doubt, as a standard deviation.
 
     Measured: a tenth to a fifth of the bias is left where there are 20 or more contrasts between
-    groups. With fewer the prior cannot be learnt well, and where a typical cell has fewer than
-    eight right or eight wrong answers, its noise is too skew for a normal: then it is a half.
+    groups. With fewer the prior cannot be learnt well, and where a typical cell has few right or
+    few wrong answers, its noise is too skew for a normal: then it is a half. With two or three
+    contrasts the prior knows next to nothing, and all of the correction is in doubt.
 
     Parameters
     ----------
@@ -103,6 +105,8 @@ def doubtful_share(counts: np.ndarray) -> float:
     contrasts = np.maximum((size > 0).sum(0) - 1, 0).sum()
     rates = tpr(counts)
     rarer = (np.minimum(rates, 1 - rates) * size)[:, size > 0]
+    if contrasts <= _HARDLY_ANY:
+        return 1.0
     return 0.5 if contrasts < _ENOUGH or np.median(rarer) < _FEW else 0.25
 
 

@@ -93,7 +93,10 @@ class Numbers:
             return metric.of_rates(metrics.tpr(report.counts) + self._changes)
         flat, found = report.counts.shape[1:], []
         for block in self._others():
-            found.append(metric.of(block.reshape(-1, *flat)).reshape(len(block), -1))
+            values = metric.of(block.reshape(-1, *flat))
+            if np.isnan(values).any():  # a share of something that the noise made negative
+                values = metric.of(np.maximum(block, 0).reshape(-1, *flat))
+            found.append(values.reshape(len(block), -1))
         return np.concatenate(found)
 
     def _others(self) -> Iterable[np.ndarray]:
@@ -101,7 +104,7 @@ class Numbers:
         report = self._report
         if self._kept is None:
             changes = changes_of_counts(report.outcomes, report.counts)
-            blocks = (np.maximum(report.counts + change, 0, dtype=np.float32) for change in changes)
+            blocks = ((report.counts + change).astype(np.float32) for change in changes)
             if DRAWS * report.counts.size > _MOST_KEPT:
                 return blocks
             self._kept = list(blocks)

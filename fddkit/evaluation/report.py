@@ -35,7 +35,8 @@ class FairnessReport:
     counterfactual : FairnessReport, optional
         The same networks on every test image in every group, if the groups are injected.
     sets : list of int, optional
-        The number of the training set of each repeat, length R. Repeats on one set are averaged
+        The number of the training set of each repeat, length R: the seeds of the sets, if
+        ``config["data"]`` has a ``seed``. Repeats on one set are averaged
         before spread and interval are computed over sets. None: there is one set, and its repeats
         are the unit.
     outcomes : Outcomes, optional

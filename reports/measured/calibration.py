@@ -6,8 +6,9 @@ Reports on networks whose true rates are known are made, and the package says wh
 report. `coverage`: of nominal 95% intervals; of the metric itself (``deo_a measured``, whose truth
 is the mean over new sets and new tests of this size) and without the noise of the images
 (``deo_a``). `bias`: of single networks, before and after the correction. `null`: how often a fair
-model is called unfair. `difference`: of two methods. `sentences`: reports with any false statement.
-With ``--only`` one of these parts is replaced in the file.
+model is called unfair. `difference`: of two methods, ``paired`` by seed or not; ``compare`` marks
+what `fddkit.compare` chooses for so many sets. `sentences`: reports with any false statement. With
+``--only`` one of these parts is replaced in the file.
 
 The model: a network is right about an image if theta + d + e > 0, where theta [set, group, class]
 holds level, gap and the effects of set and network, d is the difficulty of the image, which all
@@ -27,7 +28,7 @@ import shlex
 import time
 import zlib
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from statistics import NormalDist
@@ -36,6 +37,7 @@ import numpy as np
 
 import fddkit as fdd
 from fddkit.evaluation import intervals, t_distribution
+from fddkit.evaluation.comparisons import PAIRED_FROM
 from fddkit.evaluation.intervals import t_interval
 from fddkit.evaluation.metrics import deo
 from fddkit.evaluation.outcomes import Outcomes
@@ -95,7 +97,12 @@ class World:
         """What the rows say of it."""
         images = list(self.images) if isinstance(self.images, tuple) else self.images
         found = {"classes": self.classes, "groups": self.groups, "images": images}
-        return found | {"paired": self.paired, "held out": self.held_out}
+        return found | {"paired": self.paired, **self.held}
+
+    @property
+    def held(self):
+        """Whether it was held out."""
+        return {"held out": self.held_out}
 
     def replicates(self, part, wanted):
         """Return the number of simulated tests."""
@@ -233,9 +240,10 @@ class World:
 
 
 def made(outcomes, classes, groups, sets):
-    """Return a report."""
+    """Return a report; the numbers of its sets are their seeds."""
     names = {"target_names": classes, "group_names": groups}
     config = {name: [str(i) for i in range(k)] for name, k in names.items()}
+    config["data"] = {"seed": 0}
     networks = ["convnet"] * len(outcomes.predicted)
     return fdd.FairnessReport.of(outcomes, networks, config, sets=sets)
 
@@ -360,7 +368,7 @@ def covered(name, world, grid, seen):
         goal = truth[metric]
         hit = (low <= goal + 1e-9) & (goal - 1e-9 <= high)
         rows.append(
-            {"scenario": name, **world.facts, "metric": metric, "sets": key[0]}
+            {"scenario": name, **world.held, "metric": metric, "sets": key[0]}
             | {"networks": key[1], "replicates": len(values), "coverage": hit.mean()}
             | {"width": (high - low).mean(), "bias": mean.mean() - goal, "truth": goal}
         )
@@ -388,7 +396,7 @@ def of_one_set(wanted):
             mean, low, high, goal = np.array(values).T
             hit = (low <= goal) & (goal <= high)
             rows.append(
-                {"scenario": name, **world.facts, "metric": metric, "sets": 1}
+                {"scenario": name, **world.held, "metric": metric, "sets": 1}
                 | {"networks": networks, "replicates": n, "coverage": hit.mean()}
                 | {"width": (high - low).mean(), "bias": (mean - goal).mean()}
                 | {"truth": goal.mean()}
@@ -572,28 +580,25 @@ def difference(wanted):
             a, b = both(rng, two, 10)
             for one in (a, b):
                 one.metric("accuracy").ci95  # noqa: B018  (kept for the parts)
-            for s, paired in product((2, 3, 5, 10), (True, False)):
-                if paired:
-                    at = list(range(s))
-                    parts = some(a, at, at), some(b, at, at)
-                else:  # other seeds, the same networks
-                    parts[1]._numbers.keys = tuple(100 + i for i in at)
-                for one in fdd.compare(*parts, ["accuracy", *GAPS]):
-                    found = one.difference
-                    goal = ta[one.metric] - tb[one.metric]
+            for s in (2, 3, 5, 10):
+                at = list(range(s))
+                parts = some(a, at, at), some(b, at, at)
+                for metric, paired in product(("accuracy", *GAPS), (True, False)):
+                    x, y = (part.metric(metric).true for part in parts)
+                    found, goal = intervals.difference(x, y, paired), ta[metric] - tb[metric]
                     said = found.p < 0.05, not found.low <= goal <= found.high
-                    key = one.metric, s, found.paired
+                    key = metric, s, paired
                     seen.setdefault(key, []).append((*said, found.value, found.high - found.low))
         for (metric, s, paired), values in seen.items():
             said, missed, value, width = np.array(values).mean(0)
             goal = ta[metric] - tb[metric]
             what = "false positives" if abs(goal) < 0.1 else "power"
             rows.append(
-                {"scenario": name, **two.a.facts, "metric": metric, "sets": s}
-                | {"paired": paired, "replicates": n, what: said, "truth": goal}
-                | {"bias": value - goal, "width": width, "leaves out the truth": missed}
+                {"scenario": name, **two.a.held, "metric": metric, "sets": s, "paired": paired}
+                | {"compare": paired == (s >= PAIRED_FROM), "replicates": n, what: said}
+                | {"truth": goal, "bias": value - goal, "width": width}
+                | {"leaves out the truth": missed}
             )
-            rows[-1]["paired test"] = two.a.paired
         told(name, n, began, rows[-24:], "leaves out the truth")
     return rows
 
@@ -773,6 +778,16 @@ def rounded(part):
     return round(float(part), 4) if isinstance(part, float | np.floating) else part
 
 
+def text(found):
+    """Return JSON with one line for each row."""
+    dump = partial(json.dumps, separators=(",", ":"))
+    parts = (
+        f"{dump(k)}:" + ("[" + ",\n".join(map(dump, v)) + "]" if isinstance(v, list) else dump(v))
+        for k, v in found.items()
+    )
+    return "{" + ",\n".join(parts) + "}\n"
+
+
 def command(given):
     """Return what makes the file, from the start."""
     other = [] if given.replicates == 1000 else ["--replicates", str(given.replicates)]
@@ -801,12 +816,7 @@ def main():
         found[part] = rounded(PARTS[part](given.replicates))
         spent = {"wall": time.monotonic() - began, "cpu": time.process_time() - cpu}
         found.setdefault("seconds", {})[part] = {k: round(v) for k, v in spent.items()}
-        rows = (
-            f"{json.dumps(k)}: "
-            + ("[" + ",\n".join(map(json.dumps, v)) + "]" if isinstance(v, list) else json.dumps(v))
-            for k, v in found.items()
-        )
-        given.json.write_text("{" + ",\n".join(rows) + "}\n", encoding="utf-8")
+        given.json.write_text(text(found), encoding="utf-8")
     print(given.json, found["seconds"])
 
 
