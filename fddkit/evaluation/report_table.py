@@ -63,7 +63,7 @@ def notes(report: "FairnessReport") -> list[str]:
     ]
     clause = doubt(report.shown)
     if clause:
-        found.append(f"Nothing is said of fairness: {clause}.")
+        found.append(f"{clause}; a small gap would be no merit")
     for title, one in (("", report), ("counterfactual ", report.counterfactual)):
         if one is not None:
             found += [f"{title}{line}" for line in _too_small(one)]

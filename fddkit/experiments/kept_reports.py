@@ -116,7 +116,7 @@ def doubts_of(report: FairnessReport) -> str:
     """Return why the numbers of a report are not to be relied on; empty if they are."""
     nothing = doubt(report.shown)
     why = [health.sentence(report.config.get("health", {}))]
-    why += [f"nothing is said of fairness, because {nothing}"] if nothing else []
+    why += [f"{nothing}; a small gap would be no merit"] if nothing else []
     return "; ".join(filter(None, why))
 
 

@@ -194,7 +194,7 @@ class Classroom:
             return
         self.guess.disabled = self.reveal.disabled = True
         nothing = doubt(report.shown, "what was trained")
-        if nothing:
+        if nothing and report.shown.deo_a.p >= LEVEL:  # a large gap is unfair whatever else
             told = f"Nothing can be said of fairness here: {nothing}. Your guess does not count."
         else:
             told = _measured(report.shown) + self._judged(report.shown.deo_a.mean)

@@ -144,7 +144,7 @@ def _doubts(report: FairnessReport, title: str) -> tuple[str, str]:
     nothing = doubt(report.shown, title)
     return (
         f"{title}: {unwell}" if title and unwell else unwell,
-        f"Nothing is said of fairness: {nothing}." if nothing else "",
+        f"{nothing}; a small gap would be no merit." if nothing else "",
     )
 
 

@@ -199,7 +199,8 @@ def test_the_classroom_keeps_the_answer_back(desk):
     room.guess.value = 60
     room.reveal.click()
     used = desk.found[title].counterfactual
-    nothing = doubt(used, "what was trained")  # so short a run learns nothing
+    # so short a run learns nothing; a gap that is more than chance shows is told all the same
+    nothing = used.deo_a.p >= 0.05 and doubt(used, "what was trained")
     assert (nothing or f"{used.deo_a.mean:.1f}") in room.answer.value
     assert "true-positive rate" in desk.distil.rates.value
 
