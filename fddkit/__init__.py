@@ -18,9 +18,14 @@ from .core.entries import load_plugins, register
 from .core.errors import FddkitError
 from .core.versions import __version__, versions
 from .data.catalogue import DatasetInfo
+from .data.collections import from_hf, from_torch
+from .data.description import describe
 from .data.distilled import DistilledSet
 from .data.grouped import GroupedDataset
+from .data.imperfect import known_groups, noisy_groups, unknown_groups
 from .data.loading import catalogue, load
+from .data.recovery import recovered_groups
+from .data.tables import from_table
 from .data.traits import Traits
 from .distillers.distill import distill
 from .distillers.matching import Matching
@@ -53,14 +58,22 @@ __all__ = [
     "catalogue",
     "compare",
     "decompose",
+    "describe",
     "distill",
     "evaluate",
     "family",
+    "from_hf",
+    "from_table",
+    "from_torch",
     "from_zero",
+    "known_groups",
     "load",
+    "noisy_groups",
     "power",
     "ranking",
+    "recovered_groups",
     "register",
+    "unknown_groups",
     "verdict",
     "versions",
 ]

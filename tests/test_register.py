@@ -239,7 +239,10 @@ def test_a_metric_is_wherever_metrics_are(data, tmp_path):
 
 
 def test_a_baseline_is_wherever_baselines_are(data):
-    first = Baseline("the first of each class", lambda t, ipc, s: torch.tensor([0, 12]), "#123456")
+    def pick(train, ipc, seed):
+        return torch.cat([torch.where(train.target == y)[0][:ipc] for y in (0, 1)])
+
+    first = Baseline("the first of each class", pick, "#123456")
     register("first", first)
     assert len(fdd.distill(data, "first", ipc=1, **QUICK)) == 2
     assert fdd.plots.colour("first") == "#123456"

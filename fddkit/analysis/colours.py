@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import FddkitError
-from ..data.bias import PALETTE
+from ..painting.bias import PALETTE
 
 
 def palette(group_names: tuple[str, ...]) -> Tensor | None:

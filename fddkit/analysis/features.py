@@ -214,10 +214,10 @@ def _choose(data: GroupedDataset, per_cell: int | None, rng: torch.Generator) ->
     """Draw up to ``per_cell`` images of each class and group: int64 on the CPU, ascending."""
     if per_cell is None:
         return torch.arange(len(data))
-    cell = data.target.cpu() * data.n_groups + data.group.cpu()
+    cell = data.target.cpu() * (data.n_groups + 1) + data.group.cpu() + 1  # unknown: -1
     order = torch.randperm(len(data), generator=rng)
     order = order[cell[order].argsort(stable=True)]
-    counts = data.counts().cpu().flatten()
+    counts = cell.bincount()
     place = torch.arange(len(data)) - (counts.cumsum(0) - counts)[cell[order]]
     return order[place < per_cell].sort().values
 

@@ -63,6 +63,7 @@ def evaluate(given: Namespace) -> int:
     from ..data.distilled import DistilledSet
     from ..data.loading import reload
     from ..evaluation.evaluate import evaluate
+    from ..evaluation.planning import planned
     from ..evaluation.report import FairnessReport
     from ..evaluation.report_file import only_reports
     from ..training.fit import PRESETS
@@ -70,7 +71,12 @@ def evaluate(given: Namespace) -> int:
     changed = options.settings(given, PRESETS)
     distilled = DistilledSet.load(given.set_file)
 
-    own = {"data": distilled.config, "seed": given.seed, "preset": given.preset}
+    _, test = reload(distilled.config.get("dataset", {}), given.root)
+    chosen = {
+        **{"networks": split(given.networks), "repeats": given.repeats, "seed": given.seed},
+        **{"preset": given.preset, "protocol": given.protocol, **changed},
+    }
+    own = planned(distilled, test, **chosen)
 
     def look(path: Path) -> None:
         only_reports(path)
@@ -87,20 +93,8 @@ def evaluate(given: Namespace) -> int:
 
     if given.json:
         consider(given.json, look)
-    _, test = reload(distilled.config.get("dataset", {}), given.root)
-    report = evaluate(
-        distilled,
-        test,
-        networks=split(given.networks),
-        repeats=given.repeats,
-        seed=given.seed,
-        preset=given.preset,
-        protocol=given.protocol,
-        device=given.device,
-        **changed,
-    )
-    print(f"{distilled}\n{report}")
-    own |= {**report.config, "networks": report.networks}
+    report = evaluate(distilled, test, device=given.device, **chosen)
     if given.json:
         report.save(given.json, look)
+    print(f"{distilled}\n{report}")
     return 0

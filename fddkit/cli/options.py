@@ -53,7 +53,12 @@ def add_root(one: ArgumentParser) -> None:
 
 def add_dataset(one: ArgumentParser) -> None:
     """Add ``--dataset`` and ``--root``."""
-    one.add_argument("--dataset", default="digits", help="see `fddkit datasets` (default: digits)")
+    one.add_argument(
+        "--dataset",
+        default="digits",
+        metavar="NAME",
+        help="see `fddkit datasets`; or your own .fdd or .toml file (default: digits)",
+    )
     add_root(one)
 
 
@@ -61,6 +66,18 @@ def add_data(one: ArgumentParser) -> None:
     """Add the options of the training set, see `train`."""
     add_dataset(one)
     one.add_argument("--br", type=float, help="bias ratio (default: the data set's own)")
+    one.add_argument(
+        "--per-cell",
+        type=int,
+        help="test images of each class and group, of a file without a test split (default: 60)",
+    )
+    one.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of this data set, e.g. target=Smiling, see `fddkit datasets --how NAME`",
+    )
     one.add_argument("--gap", type=int, help="two groups, separated by COBRA's GAP level 0 to 4")
     one.add_argument(
         "--offset", type=float, default=0.0, help="semantic-preserving offset (default: 0)"
@@ -68,6 +85,40 @@ def add_data(one: ArgumentParser) -> None:
     one.add_argument(
         "--data-seed", type=int, default=0, help="seed that assigns images to groups (default: 0)"
     )
+    one.add_argument(
+        "--proportions",
+        type=_proportions,
+        metavar="SIZES",
+        help="relative sizes of the minorities, e.g. 3,2,1, or unbalanced (default: equal)",
+    )
+    add_group_labels(one)
+
+
+def add_group_labels(one: ArgumentParser) -> None:
+    """Add the options that make the training set's group labels imperfect, in this order."""
+    one.add_argument(
+        "--group-noise", type=float, metavar="SHARE", help="images with a random group label"
+    )
+    one.add_argument(
+        "--noise-kind", default="any", help="any group's label, or a wrong one (default: any)"
+    )
+    one.add_argument(
+        "--known-groups", type=float, metavar="SHARE", help="images whose group is known"
+    )
+    one.add_argument(
+        "--recover-groups", action="store_true", help="guess unknown groups by k-means on pixels"
+    )
+
+
+def group_labels(given: Namespace) -> list[dict[str, Any]]:
+    """Return the changes that the options of `add_group_labels` describe, for `fddkit.load`."""
+    seed, changes = {"seed": given.data_seed}, []
+    if given.group_noise is not None:
+        noise = {"share": given.group_noise, "kind": given.noise_kind}
+        changes.append({"change": "noise", **noise, **seed})
+    if given.known_groups is not None:
+        changes.append({"change": "known", "share": given.known_groups, **seed})
+    return [*changes, *([{"change": "recovered"}] if given.recover_groups else [])]
 
 
 def train(given: Namespace) -> Any:
@@ -83,9 +134,15 @@ def train(given: Namespace) -> Any:
     GroupedDataset
         With the bias injected.
     """
+    from ..data.catalogue import entry_of
     from ..data.loading import load
 
+    own = entry_of(given.dataset, given.root).options
     options = {"br": given.br, "seed": given.data_seed, "gap": given.gap, "offset": given.offset}
+    if given.per_cell is not None:
+        options["per_cell"] = given.per_cell
+    options |= {k: fit(k, v, own.get(k)) for k, v in pairs("--option", given.option)}
+    options |= {"proportions": given.proportions, "group_labels": group_labels(given)}
     return load(given.dataset, root=given.root, **options)[0]
 
 
@@ -216,6 +273,14 @@ def add_json(one: ArgumentParser, what: str) -> None:
     one.add_argument(
         "--overwrite", action="store_true", help="replace FILE even if it holds other results"
     )
+
+
+def _proportions(text: str) -> list[float] | str:
+    """Read numbers with commas between them, or a name."""
+    try:
+        return [float(size) for size in text.split(",")]
+    except ValueError:
+        return text
 
 
 def _file(name: str) -> str:

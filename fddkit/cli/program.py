@@ -8,9 +8,10 @@ from typing import NoReturn
 
 from ..core.errors import FddkitError
 from ..core.versions import __version__
-from . import data, disk, distillation, evaluation, notebooks, studies, troubles
+from . import data, disk, distillation, evaluation, notebooks, own_data, studies, troubles
 
-_GROUPS = (data, distillation, evaluation, notebooks, studies, disk)  # as the help lists them
+# as the help lists them
+_GROUPS = (data, own_data, distillation, evaluation, notebooks, studies, disk)
 _DESCRIPTION = """\
 Fair dataset distillation: condense a training set into a few images per class
 whose models are accurate and treat the groups of a protected attribute alike.

@@ -35,6 +35,8 @@ class Table(dict[str, T], Generic[T]):
     adopt : callable, optional
         ``adopt(name, entry) -> entry``: checks an entry that is being registered and fills in what
         it leaves open; raises FddkitError.
+    other : callable, optional
+        ``other(name) -> entry or None``: the entry of a name that is not listed, such as a path.
 
     Attributes
     ----------
@@ -48,15 +50,19 @@ class Table(dict[str, T], Generic[T]):
         holds: Callable[[object], bool],
         entries: Mapping[str, T],
         adopt: Callable[[str, T], T] = lambda name, entry: entry,
+        other: Callable[[object], T | None] = lambda name: None,
     ):
         super().__init__(entries)
-        self.what, self.holds, self.adopt = what, holds, adopt
+        self.what, self.holds, self.adopt, self.other = what, holds, adopt, other
         self.own: dict[str, str] = {}
         _TABLES.append(self)
 
     def __missing__(self, name: object) -> T:
-        """Raise the error for an unknown name."""
-        raise unknown(self.what, name, self)
+        """Return the entry of a name that is not listed, or raise the error for an unknown one."""
+        found = self.other(name)
+        if found is None:
+            raise unknown(self.what, name, self)
+        return found
 
     def add(self, name: str, entry: T, source: str) -> None:
         """Add an entry; it may replace a registered one, but never a built-in one."""

@@ -140,6 +140,25 @@ def _publish(temporary: Path, path: Path, look: Look | None) -> None:
     os.replace(temporary, path)
 
 
+def changed(path: str | os.PathLike) -> str:
+    """Return what differs once a file has been changed: its size and date, or that it is missing.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    str
+    """
+    try:
+        status = os.stat(path)
+        return f"{status.st_size} {status.st_mtime_ns}"
+    except (OSError, ValueError):  # a NUL in its name
+        return "missing"
+
+
 def remove(path: Path) -> None:
     """Remove a file of ours, if it exists."""
     with suppress(FileNotFoundError):

@@ -66,6 +66,36 @@ def _mix(x: Tensor) -> Tensor:
     return x ^ shift(x, 31)
 
 
+def bits(index: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
+    """Return 64 random bits for every number of every image, which depend on its index alone.
+
+    Counter-based (splitmix64): whatever the batch, the order or the device.
+
+    Parameters
+    ----------
+    index : Tensor
+        int64 [N], the identity of each image.
+    shape : tuple of int
+        Shape of the draws for one image.
+    seed : int
+        Names the field of draws.
+
+    Returns
+    -------
+    Tensor
+        int64 [N, *shape] on the device of ``index``.
+
+    Examples
+    --------
+    >>> one, two = bits(torch.tensor([7, 3]), (2,), seed=0), bits(torch.tensor([3]), (2,), seed=0)
+    >>> torch.equal(one[1], two[0])
+    True
+    """
+    row = _mix(index.to(torch.int64) + seed)
+    counter = torch.arange(math.prod(shape), dtype=torch.int64, device=index.device)
+    return _mix(row[:, None] + counter * -0x61C8864680B583EB).view(len(index), *shape)
+
+
 def normal(index: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
     """Return standard normal noise that depends on each image's index alone.
 
@@ -86,12 +116,9 @@ def normal(index: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
     Tensor
         float32 [N, *shape] on the device of ``index``.
     """
-    size = math.prod(shape)
-    row = _mix(index.to(torch.int64) + derive(seed, "normal"))
-    counter = torch.arange(size, dtype=torch.int64, device=index.device)
-    bits = _mix(row[:, None] + counter * -0x61C8864680B583EB)
+    drawn = bits(index, shape, derive(seed, "normal"))
     # 32 bits for the radius, 24 for the angle; +0.5 keeps the logarithm finite
-    radius = (((bits >> 32) & 0xFFFFFFFF).double() + 0.5) / 2**32
-    angle = (bits & 0xFFFFFF).double() / 2**24
+    radius = (((drawn >> 32) & 0xFFFFFFFF).double() + 0.5) / 2**32
+    angle = (drawn & 0xFFFFFF).double() / 2**24
     noise = torch.sqrt(-2 * torch.log(radius)) * torch.cos(2 * math.pi * angle)
-    return noise.float().view(len(index), *shape)
+    return noise.float()

@@ -1,6 +1,6 @@
 """The catalogue: each data set is one entry, its originals and the bias injected into them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -10,14 +10,17 @@ from torch import Tensor
 
 from ..core.entries import Table
 from ..core.errors import FddkitError
-from . import bias, sources
+from ..painting import bias
+from . import class_names, file_sets, injection, paper_sets, real_sets, sources
+from .grouped import GroupedDataset
+from .listed import Listed
 from .sources import Source
 from .traits import CLOTHES, DIGITS, PHOTOGRAPHS, Traits
 
 
 @dataclass(frozen=True)
-class DatasetInfo:
-    """One entry of the catalogue.
+class DatasetInfo(Listed):
+    """One entry of the catalogue, whose groups are painted.
 
     Attributes
     ----------
@@ -32,7 +35,8 @@ class DatasetInfo:
     originals : callable
         ``originals(root, split, seed) -> images, target``, from `sources`.
     inject : callable
-        ``inject(originals, group, **options) -> uint8 images [N, C, H, W]``.
+        ``inject(originals, group, **options) -> uint8 images [N, C, H, W]``; with ``drawn`` also
+        ``index=`` (int64 [N], which original) and ``seed=``.
     mean, std : tuple of float
         Per-channel normalisation, in units where pixels go from 0 to 1.
     default_br : float
@@ -45,6 +49,12 @@ class DatasetInfo:
         Whether the test set has every image in every group, rather than each in one.
     options : dict
         The options of ``inject``, with defaults.
+    choices : dict
+        Option -> the values that it may have; others may have any of their type.
+    named : callable, optional
+        ``named(**options) -> names of the groups``, where they depend on options.
+    drawn : bool
+        Whether ``inject`` draws something at random for each image.
     traits : Traits
         Facts about the images.
 
@@ -70,30 +80,43 @@ class DatasetInfo:
     even: bool = False
     paired: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    choices: dict[str, tuple] = field(default_factory=dict)
+    named: Callable[..., tuple[str, ...]] | None = None
+    drawn: bool = False
     traits: Traits = PHOTOGRAPHS
 
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.target_names)
+    def arguments(
+        self,
+        br: float | None,
+        seed: int,
+        gap: int | None,
+        offset: float,
+        proportions: Sequence[float] | None,
+        options: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Check the arguments of `fddkit.load`, see `fddkit.data.injection.arguments`."""
+        return injection.arguments(self, br, seed, gap, offset, proportions, options)
 
-    @property
-    def groups(self) -> int:
-        """Number of groups."""
-        return len(self.group_names)
+    def read(self, root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
+        """Return originals and their classes."""
+        return self.originals(root, split, seed)
 
-    @property
-    def needs(self) -> str:
-        """What must be on disk, in words; empty if nothing is needed."""
-        return self.source.title if self.source else ""
+    def canvas(
+        self, read: tuple[Tensor, Tensor], split: str, arguments: dict[str, Any]
+    ) -> injection.Canvas:
+        """Return what paints one split at any bias ratio."""
+        return injection.prepare(self, split, read, arguments)
 
-    def files(self, root: str | Path = "data") -> list[Path]:
-        """Return the paths of the raw files that it reads."""
-        return self.source.paths(root) if self.source else []
-
-    def on_disk(self, root: str | Path = "data") -> bool:
-        """Return whether all its raw files exist."""
-        return all(path.is_file() for path in self.files(root))
+    def load(
+        self, root: str | Path, arguments: dict[str, Any]
+    ) -> tuple[GroupedDataset, GroupedDataset]:
+        """Return the training set and the balanced test set, painted."""
+        train, test = (
+            self.canvas(self.read(root, split, arguments["seed"]), split, arguments)
+            for split in ("train", "test")
+        )
+        paired = self.paired or arguments["gap"] is not None
+        return train.at(arguments["br"]), test.balanced(paired, arguments["br"])
 
 
 def _foreground(gray: Tensor, group: Tensor, threshold: int | None = None) -> Tensor:
@@ -106,23 +129,12 @@ def _background(
     return bias.colour_background(gray, bias.PALETTE[group], threshold, wrap=official_wrap)
 
 
-def _gray_or_colour(images: Tensor, group: Tensor) -> Tensor:
-    images, gray = images.clone(), group == 0
-    images[gray] = bias.grayscale(images[gray])
-    return images
-
-
-_DIGITS = tuple("0123456789")
-_CLOTHES = ("T-shirt/top", "trouser", "pullover", "dress", "coat")
-_CLOTHES += ("sandal", "shirt", "sneaker", "bag", "ankle boot")
-_OBJECTS = ("airplane", "automobile", "bird", "cat", "deer")
-_OBJECTS += ("dog", "frog", "horse", "ship", "truck")
 COLOURS = ("red", "orange", "yellow", "light yellow", "green")
 COLOURS += ("cyan", "blue", "violet", "magenta", "white")
 
 _digits = partial(
     DatasetInfo,
-    target_names=_DIGITS,
+    target_names=class_names.DIGITS,
     group_names=COLOURS,
     shape=(3, 16, 16),
     source=None,
@@ -133,7 +145,7 @@ _digits = partial(
 )
 _mnist = partial(
     DatasetInfo,
-    target_names=_DIGITS,
+    target_names=class_names.DIGITS,
     group_names=COLOURS,
     shape=(3, 32, 32),
     source=sources.MNIST,
@@ -142,7 +154,7 @@ _mnist = partial(
 )
 _fashion = partial(
     DatasetInfo,
-    target_names=_CLOTHES,
+    target_names=class_names.CLOTHES,
     group_names=COLOURS,
     shape=(3, 32, 32),
     source=sources.FASHION,
@@ -151,7 +163,7 @@ _fashion = partial(
 )
 _cifar10 = partial(
     DatasetInfo,
-    target_names=_OBJECTS,
+    target_names=class_names.OBJECTS,
     shape=(3, 32, 32),
     source=sources.CIFAR10,
     originals=sources.cifar10,
@@ -176,21 +188,23 @@ _ENTRIES = (
         "cifar10-s",
         "CIFAR10-S, gray or in colour",
         group_names=("gray", "colour"),
-        inject=_gray_or_colour,
+        inject=bias.gray_or_colour,
         plain=1,
         paired=True,
     ),
+    *(DatasetInfo(**facts) for facts in paper_sets.FACTS),
+    *real_sets.ENTRIES,
 )
 
 
 def _is_entry(entry: object) -> bool:
-    return isinstance(entry, DatasetInfo)
+    return isinstance(entry, Listed)
 
 
-def _adopt(name: str, entry: DatasetInfo) -> DatasetInfo:
+def _adopt(name: str, entry: Listed) -> Listed:
     """Give a data set that is being registered its name, and check it."""
     channels, height, width = entry.shape
-    if len(entry.mean) != channels or len(entry.std) != channels:
+    if not entry.natural and not len(entry.mean) == len(entry.std) == channels:
         raise FddkitError(
             f"the data set {name!r} has {channels} channels; give mean and std for each"
         )
@@ -201,7 +215,36 @@ def _adopt(name: str, entry: DatasetInfo) -> DatasetInfo:
     return replace(entry, name=name)
 
 
-#: Name -> entry, in the order in which they are listed.
-CATALOGUE: Table[DatasetInfo] = Table(
-    "data set", _is_entry, {entry.name: entry for entry in _ENTRIES}, _adopt
+def _file(name: object) -> Listed | None:
+    """Return the entry of a file, whose path is valid wherever a name is."""
+    return file_sets.entry(name) if file_sets.is_path(name) else None
+
+
+#: Name -> entry, in the order in which they are listed; also path -> entry of a file.
+CATALOGUE: Table[Listed] = Table(
+    "data set", _is_entry, {entry.name: entry for entry in _ENTRIES}, _adopt, _file
 )
+
+
+def entry_of(name: str, root: str | Path = "data", here: str | Path = "") -> Listed:
+    """Return the entry of a name or path.
+
+    Parameters
+    ----------
+    name : str
+        A name of `CATALOGUE`, or the path of a ``.fdd`` or ``.toml`` file.
+    root : path-like
+        Where a file is sought that is not at its path.
+    here : path-like
+        What relative paths are relative to.
+
+    Returns
+    -------
+    Listed
+
+    Raises
+    ------
+    FddkitError
+        If there is no such name or file.
+    """
+    return file_sets.entry(name, root, here) if file_sets.is_path(name) else CATALOGUE[name]

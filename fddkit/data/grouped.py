@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..core.errors import FddkitError
 from ..core.files import digest
+from . import grouped_kind, natural
 from .traits import PHOTOGRAPHS, Traits
 from .units import Units
 from .validation import check_images, check_labels, check_names, check_per_channel
@@ -29,7 +30,7 @@ class GroupedDataset:
     images : Tensor
         uint8 [N, C, H, W].
     target, group : Tensor
-        int64 [N], the class and the group of each image.
+        int64 [N], the class and the group of each image; group -1 is unknown.
     name : str
         What to call it.
     target_names, group_names : tuple of str
@@ -48,6 +49,9 @@ class GroupedDataset:
         Applied after the normalisation, see `fddkit.data.whitening`.
     traits : Traits
         Facts about the images, see `fddkit.data.traits`.
+    source : dict
+        Where the images come from and what was done to them, as JSON; it does not count in
+        `fingerprint`.
 
     Examples
     --------
@@ -72,6 +76,9 @@ class GroupedDataset:
     paint: Callable[[Tensor, Tensor], Tensor] | None = None
     whitening: Whitening | None = None
     traits: Traits = PHOTOGRAPHS
+    source: dict[str, Any] = field(default_factory=dict)
+
+    save, split, biased = grouped_kind.save, natural.split, natural.biased
 
     @classmethod
     def from_arrays(
@@ -166,8 +173,8 @@ class GroupedDataset:
         return Units(tuple(self.mean), tuple(self.std), self.whitening)
 
     def counts(self) -> Tensor:
-        """Return the number of images of each class and group, int64 [C, A]."""
-        cell = self.target * self.n_groups + self.group
+        """Return the number of images of each class and known group, int64 [C, A]."""
+        cell = (self.target * self.n_groups + self.group)[self.group >= 0]
         return cell.bincount(minlength=self.n_classes * self.n_groups).view(self.n_classes, -1)
 
     def normalise(self, images: Tensor) -> Tensor:

@@ -2,18 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..core.rng import derive
-from . import bias
-from .catalogue import DatasetInfo
-from .group_assignment import Deck
+from ..painting import bias
+from ..painting.group_assignment import Deck
 from .grouped import GroupedDataset
-from .injection_options import GAP_OPTIONS, OFFSET_OPTIONS
+from .injection_options import GAP_OPTIONS, OFFSET_OPTIONS, check_number, minorities, resolve
 from .traits import PHOTOGRAPHS, Traits
+
+if TYPE_CHECKING:
+    from .catalogue import DatasetInfo
+
+_GAP_BR = 0.8  # COBRA's SKEW in the experiments with GAP
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,6 +76,26 @@ class Canvas:
         """Return the painted training set for a bias ratio."""
         return self.painted(self.deal(br), br=br)
 
+    def counts(self, br: float) -> Tensor:
+        """Return the number of images of each class and group, int64 [C, A]."""
+        classes, groups = len(self.target_names), len(self.group_names)
+        cell = self.target * groups + self.deal(br)
+        return cell.bincount(minlength=classes * groups).view(classes, groups)
+
+    def rows(self, br: float) -> list[Tensor]:
+        """Return the originals of each class, those of the majority first; the same at any BR."""
+        return self.deck.rows
+
+    def some(self, index: Tensor, br: float) -> GroupedDataset:
+        """Return some originals, painted as they are at a bias ratio."""
+        return self.painted(self.deal(br)[index], index)
+
+    def of_every_group(self, count: int) -> GroupedDataset:
+        """Return up to ``count`` originals of each class, each in every group."""
+        groups = len(self.group_names)
+        index = torch.cat([own[:count] for own in self.deck.rows]).repeat_interleave(groups)
+        return self.painted(torch.arange(groups).repeat(len(index) // groups), index)
+
     def painted(self, group: Tensor, index: Tensor | None = None, **info: Any) -> GroupedDataset:
         """Return originals as members of given groups.
 
@@ -125,12 +150,65 @@ class Canvas:
         return self.painted(group, torch.arange(n).repeat(groups), br=br)
 
 
+def arguments(
+    entry: "DatasetInfo",
+    br: float | None,
+    seed: int,
+    gap: int | None,
+    offset: float,
+    proportions: Sequence[float] | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """Check the arguments of `fddkit.load` before reading any file; return them for JSON.
+
+    Parameters
+    ----------
+    entry : DatasetInfo
+        The data set.
+    br, seed, gap, offset, proportions, options
+        As in `fddkit.load`.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    FddkitError
+        If one is unknown or out of range.
+    """
+    if br is None:
+        br = entry.default_br if gap is None else _GAP_BR
+    check_number("br", br, Real)
+    check_number("offset", offset, Real)
+    if gap is not None:
+        check_number("gap", gap, Integral)
+        gap = int(gap)
+    proportions = minorities(proportions, len(group_names(entry, gap)))
+    found = {
+        "br": float(br),
+        "seed": int(seed),
+        "gap": gap,
+        "offset": float(offset),
+        "proportions": proportions,
+        **resolve(options, entry, gap, offset),
+    }
+    if entry.named is not None:
+        entry.named(**{name: found[name] for name in entry.options})
+    blank, ones = torch.zeros(1, *entry.shape, dtype=torch.uint8), torch.ones(1, dtype=torch.int64)
+    move(blank, ones, ones, 0, found)
+    bias.group_counts(0, br, len(group_names(entry, gap)), proportions)
+    return found
+
+
 def prepare(
-    entry: DatasetInfo, split: str, read: tuple[Tensor, Tensor], arguments: dict[str, Any]
+    entry: "DatasetInfo", split: str, read: tuple[Tensor, Tensor], arguments: dict[str, Any]
 ) -> Canvas:
     """Return one split of a data set in the catalogue; ``arguments`` are those of `fddkit.load`."""
     originals, target = read
     names = group_names(entry, arguments["gap"])
+    if entry.named is not None and arguments["gap"] is None:
+        names = entry.named(**{name: arguments[name] for name in entry.options})
     seed = derive(arguments["seed"], split)
     proportions = arguments["proportions"] if split == "train" else None
     return Canvas(
@@ -144,18 +222,22 @@ def prepare(
         deck=Deck(target, len(names), seed, ascending=proportions is not None),
         even=entry.even,
         proportions=proportions,
-        info={"dataset": entry.name, "split": split, **arguments},
+        info={
+            "dataset": entry.name,
+            "split": split,
+            **{name: value for name, value in arguments.items() if name != "br"},
+        },
         traits=entry.traits,
     )
 
 
-def group_names(entry: DatasetInfo, gap: int | None) -> tuple[str, ...]:
+def group_names(entry: "DatasetInfo", gap: int | None) -> tuple[str, ...]:
     """Return the names of the groups."""
     return entry.group_names if gap is None else ("plain", f"GAP {gap}")
 
 
 def _painter(
-    entry: DatasetInfo, originals: Tensor, seed: int, arguments: dict[str, Any]
+    entry: "DatasetInfo", originals: Tensor, seed: int, arguments: dict[str, Any]
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the function that paints originals as members of groups."""
     options = {name: arguments[name] for name in entry.options}
@@ -163,7 +245,8 @@ def _painter(
     def paint(index: Tensor, group: Tensor) -> Tensor:
         index, group = index.cpu(), group.cpu()
         plain = group if arguments["gap"] is None else torch.full_like(group, entry.plain)
-        images = entry.inject(originals[index], plain, **options)
+        draws = {"index": index, "seed": seed} if entry.drawn else {}
+        images = entry.inject(originals[index], plain, **draws, **options)
         return move(images, index, group, seed, arguments)
 
     return paint

@@ -1,16 +1,18 @@
 """The options of `fddkit.load`: their names and types, checked and ready for JSON."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, signature
 from math import isfinite
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from ..core.errors import FddkitError, unknown
-from . import bias
-from .catalogue import DatasetInfo
+from ..painting import bias
+
+if TYPE_CHECKING:
+    from .catalogue import DatasetInfo
 
 
 def _open(function: Callable[..., Tensor], prefix: str) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def _open(function: Callable[..., Tensor], prefix: str) -> dict[str, Any]:
 
 GAP_OPTIONS = _open(bias.gap, "gap_")
 OFFSET_OPTIONS = _open(bias.semantic_offset, "offset_")
-_KINDS = {bool: bool, int: Integral, float: Real, tuple: (tuple, list)}
+_KINDS = {bool: bool, int: Integral, float: Real, tuple: (tuple, list), str: str}
 
 
 def check_number(name: str, value: object, kind: type) -> None:
@@ -32,7 +34,7 @@ def check_number(name: str, value: object, kind: type) -> None:
 
 
 def resolve(
-    options: Mapping[str, Any], entry: DatasetInfo, gap: int | None, offset: float
+    options: Mapping[str, Any], entry: "DatasetInfo", gap: int | None, offset: float
 ) -> dict[str, Any]:
     """Return every applicable option, given or default, ready for JSON."""
     known = dict(entry.options)
@@ -51,7 +53,23 @@ def resolve(
                 f"{name}={value!r} has the wrong type; give a value like {known[name]}"
             )
         known[name] = numbers(name, value, int) if kind is tuple else kind(value)
+        if known[name] not in entry.choices.get(name, [known[name]]):
+            allowed = ", ".join(map(str, entry.choices[name]))
+            raise FddkitError(f"{name}={value!r} is not possible; give one of {allowed}")
     return {name: list(x) if isinstance(x, tuple) else x for name, x in known.items()}
+
+
+#: Named proportions of the minorities: their sizes in ascending order of group number.
+PROPORTIONS = {"unbalanced": lambda groups: [float(i) for i in range(1, groups)]}
+
+
+def minorities(proportions: str | Sequence[float] | None, groups: int) -> list[float] | None:
+    """Return the relative sizes of the minorities, which are given or named, for JSON."""
+    if isinstance(proportions, str):
+        if proportions not in PROPORTIONS:
+            raise unknown("name of proportions", proportions, PROPORTIONS)
+        return PROPORTIONS[proportions](groups)
+    return None if proportions is None else numbers("proportions", proportions, float)
 
 
 def numbers(name: str, values: Any, kind: type) -> list:

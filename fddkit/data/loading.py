@@ -1,39 +1,42 @@
 """Loading: read originals, assign groups by a bias ratio, and paint the images."""
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..core.errors import FddkitError
 from ..core.reading import clip, conform
-from . import bias
-from .catalogue import CATALOGUE, DatasetInfo
+from .catalogue import CATALOGUE, entry_of
 from .grouped import GroupedDataset
-from .injection import Canvas, group_names, move, prepare
-from .injection_options import check_number, numbers, resolve
+from .injection import Canvas
+from .injection_options import check_number
+from .label_changes import changed, check_changes
+from .listed import Listed
+from .natural_sets import NaturalCanvas
 
 _INFO = {
     "dataset": str,
-    "br?": float,
+    "br?": (float, None),
     "seed?": int,
     "gap?": (int, None),
     "offset?": float,
     "proportions?": ([float], None),
+    "per_cell?": (int, None),
+    "majority?": {str: str},
+    "sha256?": str,
 }
 _OURS = ("name", "root", "download")  # arguments of `load` that a file must not set
 _LONGEST = 400  # characters of one argument
-_GAP_BR = 0.8  # COBRA's SKEW in the experiments with GAP
+_LONGEST_MAJORITY = 10**6  # which names every class
 
 
-def catalogue() -> list[DatasetInfo]:
+def catalogue() -> list[Listed]:
     """Return the data sets that `load` knows.
 
     Returns
     -------
-    list of DatasetInfo
+    list of DatasetInfo or NaturalInfo
         With name, title, classes, groups, shape, default_br, needs and ``on_disk(root)``.
 
     Examples
@@ -51,8 +54,9 @@ def load(
     root: str | Path = "data",
     gap: int | None = None,
     offset: float = 0.0,
-    proportions: Sequence[float] | None = None,
+    proportions: Sequence[float] | str | None = None,
     download: bool = False,
+    group_labels: Sequence[Mapping[str, Any]] = (),
     **options: Any,
 ) -> tuple[GroupedDataset, GroupedDataset]:
     """Load a data set with its bias: a skewed training set and a balanced test set.
@@ -60,10 +64,12 @@ def load(
     Parameters
     ----------
     name : str
-        One of `catalogue`, for example ``"digits"``, which needs no download.
+        One of `catalogue`, for example ``"digits"``, which needs no download; or the path of your
+        own data, a ``.fdd`` (`GroupedDataset.save`) or ``.toml``, which is also sought in ``root``.
     br : float, optional
         Bias ratio: the share of a class that shows its majority group, from 1/A to 1. By default
-        0.9 (0.75 for the digits; 0.8, COBRA's SKEW, with ``gap``).
+        0.9 (0.75 for the digits; 0.8, COBRA's SKEW, with ``gap``). Natural groups are thinned
+        (`GroupedDataset.biased`), and by default are left as they are.
     seed : int
         Determines the groups (and the split of the digits, and the noise of GAP).
     root : path-like
@@ -73,20 +79,25 @@ def load(
         image as it is (in colour, or in the first colour) and the image altered by `bias.gap`.
     offset : float
         Gamma of `bias.semantic_offset`, applied last.
-    proportions : sequence of float, optional
-        Relative sizes of the minority groups, in ascending order of group; by default equal.
+    proportions : sequence of float or str, optional
+        Relative sizes of the minority groups, in ascending order of group; by default equal, and
+        1, 2, ..., A - 1 for ``"unbalanced"`` (ours, after FairDD, appendix I).
     download : bool
         Download what is missing under ``root``, through torchvision.
+    group_labels : sequence of mapping
+        Changes of the training set's group labels, see `fddkit.data.label_changes`.
     **options
         ``official_wrap`` (cfmnist-bg only): FairDD's wrapped background, see
         `bias.colour_background`. With ``gap``: ``gap_sigma``, ``gap_line``, ``gap_width``. With
-        ``offset``: ``offset_scale``.
+        ``offset``: ``offset_scale``. With natural groups: ``per_cell``, the test images of each
+        class and group where there is no test split (60); ``majority``, see
+        `GroupedDataset.biased`; ``sha256``, which the file must have.
 
     Returns
     -------
     train, test : GroupedDataset
         The test set has BR 1/A; for CIFAR10-S and with ``gap`` it has every image in every group
-        instead, group by group.
+        instead, group by group. Natural groups: the test split, or `GroupedDataset.split`.
 
     Raises
     ------
@@ -113,21 +124,15 @@ def load(
     >>> test.counts()[0].tolist()
     [4, 4, 4, 5, 4, 4, 4, 5, 5, 5]
     """
-    entry = _entry(name)
-    if br is None:
-        br = entry.default_br if gap is None else _GAP_BR
-    check_number("br", br, Real)
-    arguments = _arguments(entry, seed, gap, offset, proportions, options)
-    bias.group_counts(0, br, len(group_names(entry, gap)), arguments["proportions"])
+    check_number("seed", seed, Integral)
+    entry = entry_of(name, root)
+    arguments = entry.arguments(br, seed, gap, offset, proportions, options)
+    changes = check_changes(group_labels)
     if download and not entry.on_disk(root):
         entry.source.download(root)
     _require(entry, root)
-    train, test = (
-        prepare(entry, split, entry.originals(root, split, arguments["seed"]), arguments)
-        for split in ("train", "test")
-    )
-    br = float(br)
-    return train.at(br), test.balanced(entry.paired or gap is not None, br)
+    train, test = entry.load(root, arguments)
+    return changed(train, changes), test
 
 
 class Originals:
@@ -150,12 +155,14 @@ class Originals:
 
     def __init__(self, name: str, seed: int = 0, root: str | Path = "data"):
         check_number("seed", seed, Integral)
-        self.entry, self.seed = _entry(name), int(seed)
+        self.entry, self.seed = entry_of(name, root), int(seed)
         _require(self.entry, root)
-        self._read = self.entry.originals(root, "train", self.seed)
+        self._read = self.entry.read(root, "train", self.seed)
 
-    def canvas(self, gap: int | None = None, offset: float = 0.0, **options: Any) -> Canvas:
-        """Return the `Canvas` from which `load` paints its training set.
+    def canvas(
+        self, gap: int | None = None, offset: float = 0.0, **options: Any
+    ) -> Canvas | NaturalCanvas:
+        """Return the `Canvas` from which `load` paints its training set, or its natural like.
 
         Parameters
         ----------
@@ -168,43 +175,15 @@ class Originals:
 
         Returns
         -------
-        Canvas
+        Canvas or NaturalCanvas
 
         Raises
         ------
         FddkitError
             If an option is unknown or a value is outside its range.
         """
-        arguments = _arguments(self.entry, self.seed, gap, offset, None, options)
-        return prepare(self.entry, "train", self._read, arguments)
-
-
-def _arguments(
-    entry: DatasetInfo,
-    seed: int,
-    gap: int | None,
-    offset: float,
-    proportions: Sequence[float] | None,
-    options: dict[str, Any],
-) -> dict[str, Any]:
-    """Check all arguments but the bias ratio before reading any file; return them for JSON."""
-    check_number("seed", seed, Integral)
-    check_number("offset", offset, Real)
-    if gap is not None:
-        check_number("gap", gap, Integral)
-        gap = int(gap)
-    if proportions is not None:
-        proportions = numbers("proportions", proportions, float)
-    arguments = {
-        "seed": int(seed),
-        "gap": gap,
-        "offset": float(offset),
-        "proportions": proportions,
-        **resolve(options, entry, gap, offset),
-    }
-    blank, ones = torch.zeros(1, *entry.shape, dtype=torch.uint8), torch.ones(1, dtype=torch.int64)
-    move(blank, ones, ones, 0, arguments)
-    return arguments
+        arguments = self.entry.arguments(None, self.seed, gap, offset, None, options)
+        return self.entry.canvas(self._read, "train", arguments)
 
 
 def reload(
@@ -245,7 +224,8 @@ def reload(
     try:
         conform(dict(info), _INFO, "it")
         for name, value in info.items():
-            if name in _OURS or len(name) > _LONGEST or len(repr(value)) > _LONGEST:
+            longest = _LONGEST if name != "majority" else _LONGEST_MAJORITY
+            if name in _OURS or len(name) > _LONGEST or len(repr(value)) > longest:
                 raise ValueError(f"{clip(name, 40)} is not an argument of a data set")
             if isinstance(value, int) and abs(value) >= 2**63:
                 raise ValueError(f"its {clip(name, 40)} is too large")
@@ -272,21 +252,11 @@ def download(name: str, root: str | Path = "data") -> None:
     FddkitError
         If the name is unknown, or there is no network, no space or no permission.
     """
-    entry = _entry(name)
+    entry = entry_of(name, root)
     if not entry.on_disk(root):
         entry.source.download(root)
 
 
-def _entry(name: str) -> DatasetInfo:
-    return CATALOGUE[name]
-
-
-def _require(entry: DatasetInfo, root: str | Path) -> None:
-    missing = [path for path in entry.files(root) if not path.is_file()]
-    if missing:
-        free = ", ".join(other.name for other in catalogue() if not other.source)
-        raise FddkitError(
-            f"{entry.name} needs {entry.needs}, but {missing[0].name} is not in "
-            f"{missing[0].parent.resolve()}; get it with `fddkit datasets --download {entry.name} "
-            f"--root {root}`, or use a set that needs no download: {free}"
-        )
+def _require(entry: Listed, root: str | Path) -> None:
+    free = ", ".join(other.name for other in catalogue() if not other.source)
+    entry.require(root, f", or use a set that needs no download: {free}")

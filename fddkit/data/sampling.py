@@ -1,4 +1,4 @@
-"""Sampling: which real images a distillation step sees."""
+"""Sampling: the images of each class and group, and which of them a distillation step sees."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,49 @@ from .grouped import GroupedDataset
 
 SAMPLING = ("class", "group")
 GROUP_BATCH = ("share", "whole")
+
+
+def classes(data: GroupedDataset) -> list[Tensor]:
+    """Return which images each class has.
+
+    Parameters
+    ----------
+    data : GroupedDataset
+        The real set.
+
+    Returns
+    -------
+    list of Tensor
+        For each class, int64 on the CPU: the rows in ascending order.
+    """
+    return _rows(data.target.cpu(), data.n_classes)
+
+
+def cells(data: GroupedDataset) -> list[list[Tensor]]:
+    """Return which images each class and group has.
+
+    Parameters
+    ----------
+    data : GroupedDataset
+        The real set.
+
+    Returns
+    -------
+    list of list of Tensor
+        For each class and each group, int64 on the CPU: the rows in ascending order, none where
+        the class has no image of the group. Images whose group is unknown are in none.
+    """
+    group, n = data.group.cpu(), data.n_groups
+    cell = torch.where(group < 0, -1, data.target.cpu() * n + group)
+    pools = _rows(cell, data.n_classes * n)
+    return [pools[y * n :][:n] for y in range(data.n_classes)]
+
+
+def _rows(number: Tensor, n: int) -> list[Tensor]:
+    """Return the rows that have each number from 0 to n - 1."""
+    known = number >= 0
+    order = number.argsort(stable=True)[len(number) - int(known.sum()) :]
+    return list(order.split(number[known].bincount(minlength=n).tolist()))
 
 
 class Batch(NamedTuple):
@@ -97,20 +140,19 @@ class Sampler:
         mode: str,
         group_batch: str = "share",
     ):
-        counts = data.counts().cpu()
-        target = data.target.cpu()
+        # to rules that take a set with unknown groups (-1), it does not matter which one has them
+        self._cell = data.target.cpu() * data.n_groups + data.group.cpu().clamp(min=0)
+        counts = self._cell.bincount(minlength=data.n_classes * data.n_groups)
+        counts = counts.view(data.n_classes, data.n_groups)
         self.mode = mode
         self.log_weights: Tensor | None = None
         self.shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
-        self._cell = target * data.n_groups + data.group.cpu()
         if mode == "class":
-            pools = [torch.where(target == y)[0] for y in range(data.n_classes)]
-            quota = [batch] * data.n_classes
+            pools, quota = classes(data), [batch] * data.n_classes
         else:
-            cells = torch.where(counts.flatten() > 0)[0].tolist()
-            pools = [torch.where(self._cell == c)[0] for c in cells]
+            pools = [pool for pool in _rows(self._cell, counts.numel()) if len(pool)]
             groups = (counts > 0).sum(1).tolist()
-            parts = [groups[c // data.n_groups] if group_batch == "share" else 1 for c in cells]
+            parts = [n if group_batch == "share" else 1 for n in groups for _ in range(n)]
             quota = [max(1, batch // part) for part in parts]
         self.pools = list(zip(pools, quota, strict=True))
 

@@ -36,16 +36,27 @@ class Source:
         Where the files are, below the root.
     files : tuple of str
         Their names.
+    classes : int
+        Labels are below this number.
     """
 
     title: str
     reader: str
     folder: str
     files: tuple[str, ...]
+    classes: int = 10
 
     def paths(self, root: str | Path) -> list[Path]:
         """Return where each file should be."""
         return [Path(root, self.folder, file) for file in self.files]
+
+    def missing(self, root: str | Path) -> list[Path]:
+        """Return the files that are not there."""
+        return [path for path in self.paths(root) if not path.is_file()]
+
+    def obtain(self, name: str, root: str | Path) -> str:
+        """Return what to do if something is missing, in words."""
+        return f"get it with `fddkit datasets --download {name} --root {root}`"
 
     def download(self, root: str | Path) -> None:
         """Download what is missing, through torchvision, with a progress bar.
@@ -95,7 +106,7 @@ class Source:
         try:
             data = reader(root, train=split == "train")
             images, target = data.data, torch.as_tensor(data.targets)
-            if len(images) != len(target) or target.min() < 0 or target.max() > 9:
+            if len(images) != len(target) or target.min() < 0 or target.max() >= self.classes:
                 raise ValueError(f"{len(images)} images, {len(target)} labels")
         except Exception as error:  # a parser may raise anything on corrupt bytes
             folder = Path(root, self.folder).resolve()
@@ -113,6 +124,9 @@ def _reason(error: Exception) -> str:
 MNIST = Source("MNIST", "MNIST", "MNIST/raw", _IDX)
 FASHION = Source("Fashion-MNIST", "FashionMNIST", "FashionMNIST/raw", _IDX)
 CIFAR10 = Source("CIFAR-10", "CIFAR10", "cifar-10-batches-py", _BATCHES)
+CIFAR100 = Source(
+    "CIFAR-100", "CIFAR100", "cifar-100-python", ("train", "test", "meta"), classes=100
+)
 
 
 def mnist(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
@@ -138,6 +152,11 @@ def mnist(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
     return pad(images, (4, 0, 4, 0)), target
 
 
+def mnist_unpadded(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
+    """Read MNIST as it is: uint8 [N, 28, 28]; arguments as in `mnist`."""
+    return MNIST.read(root, split)
+
+
 def fashion(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
     """Read Fashion-MNIST, padded like `mnist`, with the same arguments and result."""
     images, target = FASHION.read(root, split)
@@ -146,7 +165,16 @@ def fashion(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
 
 def cifar10(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
     """Read CIFAR-10: uint8 [N, 3, 32, 32]; arguments as in `mnist`."""
-    images, target = CIFAR10.read(root, split)
+    return _colour(CIFAR10, root, split)
+
+
+def cifar100(root: str | Path, split: str, seed: int) -> tuple[Tensor, Tensor]:
+    """Read CIFAR-100 with its 100 fine classes: uint8 [N, 3, 32, 32]; arguments as in `mnist`."""
+    return _colour(CIFAR100, root, split)
+
+
+def _colour(source: Source, root: str | Path, split: str) -> tuple[Tensor, Tensor]:
+    images, target = source.read(root, split)
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))), target
 
 

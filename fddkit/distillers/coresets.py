@@ -13,10 +13,11 @@ from torch import Tensor
 from ..core.errors import FddkitError
 from ..core.rng import derive, generator
 from ..data.grouped import GroupedDataset
+from ..data.sampling import cells, classes
 from ..training import networks
 from ..training.networks import Network
 from ..training.sgd import Student
-from .quotas import cells, quotas
+from .quotas import quotas
 
 #: Training of the network (our choice; DC's paper gives no details): a ConvNet of this width and
 #: depth, plain cross-entropy on random batches, stochastic gradient descent.
@@ -202,8 +203,7 @@ def of_classes(choose: Choose) -> Callable[[GroupedDataset, int, int], Tensor]:
     """
 
     def pick(train: GroupedDataset, ipc: int, seed: int) -> Tensor:
-        net, target = trained(train, seed), train.target.cpu()
-        pools = [torch.where(target == y)[0] for y in range(train.n_classes)]
+        net, pools = trained(train, seed), classes(train)
         return torch.cat([pool[choose(embedded(train, net, pool), ipc)] for pool in pools])
 
     return pick
@@ -225,7 +225,7 @@ def of_groups(choose: Choose) -> Callable[[GroupedDataset, int, int], Tensor]:
     """
 
     def pick(train: GroupedDataset, ipc: int, seed: int) -> Tensor:
-        net, numbers, found = trained(train, seed), quotas(train, ipc, seed).tolist(), []
+        numbers, net, found = quotas(train, ipc, seed).tolist(), trained(train, seed), []
         for pools, of_class in zip(cells(train), numbers, strict=True):
             for pool, number in zip(pools, of_class, strict=True):
                 if number:

@@ -14,12 +14,15 @@ from ..core.entries import used
 from ..core.errors import Damaged, FddkitError
 from ..core.files import remove
 from ..core.locks import is_locked, locked
+from ..core.numbers import whole
+from ..core.reading import clip
 from ..core.tensors import only, read_header
 from ..core.versions import choose_device, versions
 from ..data.distilled import SET, DistilledSet
 from ..data.grouped import GroupedDataset
+from ..data.imperfect import require_groups
 from ..rules.rules import RULES
-from .baselines import BASELINES, baseline
+from .baselines import BASELINES, baseline, sized
 from .loop import CHECKPOINT, CHOOSE, Progress, Run, continued, refuse_another
 from .registry import find, settings
 from .settings import Settings
@@ -132,9 +135,12 @@ def distill(
     >>> s.config["settings"]["outer"], len(s.loss)
     (1, 2)
     """
+    _check_given(fairness, ipc, seed)
     distiller = None if method in BASELINES else find(method, fairness)
     # a baseline takes the same options, so a loop over methods need not treat it differently
     chosen = settings(preset, method if distiller else "dm", **overrides).resolve(ipc, train)
+    if distiller:
+        _check_groups(train, fairness, chosen)
     device = choose_device(device)
     config = _config(train, method, fairness, ipc, seed, preset, chosen)
 
@@ -151,9 +157,14 @@ def distill(
         return run.finish(part, progress, callback, every, checkpoint_seconds)
 
     now = versions(device)
-    if out is None:
-        return make(None)
-    out, part = Path(out), Path(f"{out}.part")
+    return make(None) if out is None else _saved(Path(out), make, config, overwrite)
+
+
+def _saved(
+    out: Path, make: Callable[[Path], DistilledSet], config: dict, overwrite: bool
+) -> DistilledSet:
+    """Return the set at a path; make and save it unless it is finished."""
+    part = Path(f"{out}.part")
     if out.is_file() and not os.access(out.parent, os.W_OK) and not overwrite:
         return _finished(out, config, False)
     if is_locked(out):  # fail at once, not after the other run has ended
@@ -168,6 +179,22 @@ def distill(
         result.save(out, look=only(SET) if overwrite else _appeared)
         _forget(part, config)
     return result
+
+
+def _check_given(fairness: str, ipc: int, seed: int) -> None:
+    """Refuse what is no rule or number, even if a baseline ignores it."""
+    RULES[fairness]  # raises an error for an unknown rule
+    whole("ipc", ipc)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise FddkitError(f"seed={clip(seed, 40)} is not a whole number; give one")
+
+
+def _check_groups(train: GroupedDataset, fairness: str, chosen: Settings) -> None:
+    """Refuse unknown groups to what needs them."""
+    if RULES[fairness].needs_groups:
+        require_groups(train, f"the rule {fairness!r}")
+    if chosen.extractor == "fair":
+        require_groups(train, "extractor='fair'")
 
 
 def _mention_one_group(train: GroupedDataset, fairness: str) -> None:
@@ -195,7 +222,7 @@ def _config(
         "fingerprint": train.fingerprint(),
         "method": method,
         "fairness": None if real else fairness,
-        "ipc": ipc if real is None or real.sized else None,
+        "ipc": ipc if sized(method) else None,
         "seed": seed,
         "preset": preset,
         "settings": {} if real else asdict(chosen),

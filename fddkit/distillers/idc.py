@@ -187,7 +187,7 @@ class IDC(DC):
 
     def originals(self, ipc: int) -> DistilledSet:
         """Return the real images that ``mix`` starts from."""
-        least = int(self.train.counts().sum(1).min())
+        least = int(self.train.target.bincount().min())
         if least < ipc:
             raise FddkitError(
                 f"{ipc} real images of each class are to be mixed, but a class of "

@@ -1,10 +1,11 @@
-"""The groups of each class: their images, and how many of them a balanced choice takes."""
+"""How many images of each group a balanced choice takes."""
 
 import torch
 from torch import Tensor
 
 from ..core.rng import generator
 from ..data.grouped import GroupedDataset
+from ..data.imperfect import require_groups
 
 
 def share(available: Tensor, number: int, generator: torch.Generator) -> Tensor:
@@ -59,26 +60,8 @@ def quotas(train: GroupedDataset, ipc: int, seed: int) -> Tensor:
     Tensor
         int64 [C, A] on the CPU, see `share`. All balanced baselines with the same seed share it.
     """
+    require_groups(train, "a balanced choice")
     rows = train.counts().cpu()
     return torch.stack(
         [share(row, ipc, generator(seed, "groups of images", y)) for y, row in enumerate(rows)]
     )
-
-
-def cells(train: GroupedDataset) -> list[list[Tensor]]:
-    """Return which images each class and group has.
-
-    Parameters
-    ----------
-    train : GroupedDataset
-        The real set.
-
-    Returns
-    -------
-    list of list of Tensor
-        For each class and each group, int64 on the CPU: the rows in ascending order, none where
-        the class has no image of the group.
-    """
-    order = (train.target * train.n_groups + train.group).cpu().argsort(stable=True)
-    pools = order.split(train.counts().flatten().tolist())
-    return [list(pools[y * train.n_groups :][: train.n_groups]) for y in range(train.n_classes)]

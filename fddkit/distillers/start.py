@@ -8,6 +8,7 @@ from ..core.numbers import whole
 from ..core.rng import generator
 from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
+from ..data.sampling import classes
 
 #: Kind of start -> the probability that an image is real.
 _REAL = {"real": 1.0, "hybrid": 0.5, "noise": 0.0}
@@ -30,9 +31,8 @@ def drawn(train: GroupedDataset, ipc: int, seed: int) -> Tensor:
     Tensor
         int64 [C * ipc] on the CPU, class by class.
     """
-    target, draws = train.target.cpu(), generator(seed, "initial images")
-    pools = [torch.where(target == y)[0] for y in range(train.n_classes)]
-    picks = [pool[torch.randperm(len(pool), generator=draws)] for pool in pools]
+    draws = generator(seed, "initial images")
+    picks = [pool[torch.randperm(len(pool), generator=draws)] for pool in classes(train)]
     return torch.cat([pick.repeat(-(-ipc // len(pick)))[:ipc] for pick in picks])
 
 
@@ -75,7 +75,12 @@ def initial(train: GroupedDataset, ipc: int, seed: int, init: str = "real") -> D
     return as_set(train, images, train.target[index], group)
 
 
-def check(train: GroupedDataset, ipc: int, n_real: int) -> None:
+def check(
+    train: GroupedDataset,
+    ipc: int,
+    n_real: int,
+    advice: str = "choose a smaller ipc or init='noise'",
+) -> None:
     """Refuse a number of images per class that the set cannot give.
 
     Parameters
@@ -86,6 +91,8 @@ def check(train: GroupedDataset, ipc: int, n_real: int) -> None:
         Images per class.
     n_real : int
         How many of them are real and distinct.
+    advice : str
+        What to do where a class has fewer.
 
     Raises
     ------
@@ -93,15 +100,15 @@ def check(train: GroupedDataset, ipc: int, n_real: int) -> None:
         If ``ipc`` is not a positive integer, a class is empty, or has fewer than ``n_real`` images.
     """
     whole("ipc", ipc)
-    for name, size in zip(train.target_names, train.counts().sum(1).tolist(), strict=True):
+    sizes = train.target.bincount(minlength=train.n_classes).tolist()
+    for name, size in zip(train.target_names, sizes, strict=True):
         if size == 0:
             raise FddkitError(
                 f"class {name!r} of {train.name} has no image; remove the class or add images"
             )
         if n_real > size:
             raise FddkitError(
-                f"ipc={ipc} is larger than class {name!r} of {train.name} ({size} images); "
-                "choose a smaller ipc or init='noise'"
+                f"ipc={ipc} is larger than class {name!r} of {train.name} ({size} images); {advice}"
             )
 
 

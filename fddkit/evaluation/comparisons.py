@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..core.errors import FddkitError
+from . import arguments
 from .guard import doubt
-from .intervals import Difference, Estimate, Parts, difference
+from .intervals import Difference, Parts, difference
 from .measures import METRICS
+from .multiple_tests import LEVEL, holm
 from .report import FairnessReport
 
-LEVEL = 0.05  # of every family of comparisons
+ALONE = "of these sets alone"  # what is said of networks of one set is said of it only
 MARGIN = 2.0  # points within which two numbers are called the same
 #: Sets from which seeds are paired. With fewer, what pairing cancels costs more than it gains:
 #: half of the degrees of freedom (the 97.5% quantile of t is 4.3 with two, 2.8 with four).
@@ -44,6 +47,12 @@ class Comparison:
         Two numbers are the same if the interval lies within this many points of 0.
     doubt : str
         Why the comparison says nothing of fairness; empty if it does.
+    p_same : float
+        The p-value of "they differ by the margin or more" after Holm's correction; NaN if nothing
+        can be tested.
+    alone : bool
+        Whether it speaks of the two sets alone, not of others made in the same way, because its
+        units are networks of one set.
     """
 
     a: str
@@ -55,14 +64,15 @@ class Comparison:
     units: str
     margin: float = MARGIN
     doubt: str = ""
+    p_same: float = math.nan
+    alone: bool = False
 
     @property
     def kind(self) -> str:
         """``"higher"``, ``"lower"`` (a than b), ``"same"``, ``"unclear"`` or ``"void"``."""
-        low, high = self.difference.low, self.difference.high
         if self.doubt:
             return "void"
-        if -self.margin < low and high < self.margin:
+        if self.p_same < LEVEL:
             return "same"
         if self.p < LEVEL:
             return "higher" if self.difference.value > 0 else "lower"
@@ -75,7 +85,7 @@ class Comparison:
             **{"difference": self.difference.value, "low": self.difference.low},
             **{"high": self.difference.high, "p": self.difference.p, "p_holm": self.p},
             **{"family": self.family, "units": self.units, "margin": self.margin},
-            "doubt": self.doubt,
+            **{"p_same": self.p_same, "doubt": self.doubt, "alone": self.alone},
         }
         return {k: None if v != v else v for k, v in found.items()}
 
@@ -94,7 +104,12 @@ class Comparison:
         )
         found = Difference(value, low, high, p, _NOTHING, False)
         rest = (data[key] for key in ("family", "units", "margin", "doubt"))
-        return cls(data["a"], data["b"], data["metric"], found, adjusted, *rest)
+        # older files lack the last two
+        within = max(abs(low), abs(high)) < data["margin"]
+        same = data.get("p_same", 0.0 if within else 1.0)
+        same = math.nan if same is None else float(same)
+        told = adjusted, *rest, same, bool(data.get("alone"))
+        return cls(data["a"], data["b"], data["metric"], found, *told)
 
 
 def compare(
@@ -106,10 +121,11 @@ def compare(
 ) -> list[Comparison]:
     """Compare two reports: difference with interval, p-value, and whether they are the same.
 
-    Units are sets (or networks, of a report on one set). On the same test images, what an image
-    does to both cancels. From `PAIRED_FROM` sets on they are paired by their seeds, if both
-    reports have the same ones, so what a seed does to both cancels as well; otherwise Welch's test
-    compares the means. The counterfactual test is used if all reports have one.
+    Units are sets. Of a report on one set they are its networks, and what follows is true of these
+    sets alone (``alone``): others made in the same way may differ. On the same test images, what
+    an image does to both cancels. From `PAIRED_FROM` sets on they are paired by their seeds, if
+    both reports have the same ones, so what a seed does to both cancels as well; otherwise Welch's
+    test compares the means. The counterfactual test is used if all reports have one.
 
     Parameters
     ----------
@@ -146,6 +162,7 @@ def compare(
     >>> one.kind, one.difference.value, one.units
     ('lower', -19.5, '3 networks of one set each')
     """
+    names = arguments.two_names(names)
     both = dict(zip(names, (a, b), strict=True))
     if len(both) < 2:
         both = {f"{names[0]} (1)": a, f"{names[1]} (2)": b}
@@ -159,6 +176,9 @@ def family(
     margin: float = MARGIN,
 ) -> list[Comparison]:
     """Compare several pairs of reports; p-values are corrected for all of them together.
+
+    The probability of calling any two different that are not is at most 5%, and so is that of
+    calling any two the same that differ by the margin.
 
     Parameters
     ----------
@@ -174,74 +194,85 @@ def family(
     list of Comparison
         Pair by pair, and metric by metric.
     """
-    used = {name: named[name] for pair in pairs for name in pair}
-    if all(report.counterfactual for report in used.values()):
-        used = {name: report.counterfactual for name, report in used.items()}
-    # otherwise all on the other test: comparisons on different ones may contradict each other
+    arguments.reports(named)
+    metrics, margin = arguments.metrics(metrics), arguments.margin(margin)
+    for a, b in pairs:
+        arguments.pair(a, b, named)
+    used = on_one_test({name: named[name] for pair in pairs for name in pair})
     found = [
         _compared(a, used[a], b, used[b], metric, margin) for a, b in pairs for metric in metrics
     ]
-    adjusted = holm(np.array([one.p for one in found]))
+    if not found:
+        return []
+    apart, same = (holm(np.array(p)) for p in zip(*((x.p, x.p_same) for x in found), strict=True))
     tested = sum(one.p == one.p for one in found)
-    return [replace(one, p=p, family=tested) for one, p in zip(found, adjusted, strict=True)]
+    said = [
+        replace(one, p=p, p_same=q, family=tested)
+        for one, p, q in zip(found, apart, same, strict=True)
+    ]
+    return [replace(one, doubt=_doubt(one, used[one.a], used[one.b])) for one in said]
 
 
-def holm(p: np.ndarray) -> list[float]:
-    """Return p-values corrected for their number by Holm's step-down procedure.
+def on_one_test(named: Mapping[str, FairnessReport]) -> dict[str, FairnessReport]:
+    """Return reports on one and the same test: the counterfactual one, if all have it.
 
-    If none of the differences is real, the probability of calling any of them real is at most the
-    level, whatever their dependence.
+    Numbers of different tests beside each other would contradict each other.
 
     Parameters
     ----------
-    p : float64 [n]
-        NaN where nothing was tested.
+    named : mapping of str to FairnessReport
+        Name -> report.
 
     Returns
     -------
-    list of float
-        In the same order.
+    dict of str to FairnessReport
 
-    References
-    ----------
-    Holm, Scandinavian Journal of Statistics 6 (1979).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> holm(np.array([0.01, 0.04, 0.03, np.nan]))
-    [0.03, 0.06, 0.06, nan]
+    Raises
+    ------
+    FddkitError
+        If they are no reports, or of different classes or groups.
     """
-    adjusted, largest = [math.nan] * len(p), 0.0
-    known = [i for i in np.argsort(p) if p[i] == p[i]]
-    for rank, i in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * float(p[i])))
-        adjusted[i] = largest
-    return adjusted
+    arguments.reports(named)
+    if all(report.counterfactual for report in named.values()):
+        named = {name: report.counterfactual for name, report in named.items()}
+    shapes = {name: report.counts.shape[1:3] for name, report in named.items()}
+    if len(set(shapes.values())) > 1:
+        told = ", ".join(f"{name} {c} x {a}" for name, (a, c) in shapes.items())
+        raise FddkitError(
+            f"these reports are of different tests (classes x groups: {told}); compare reports on "
+            "one data set"
+        )
+    return dict(named)
 
 
 def _compared(
     a: str, one: FairnessReport, b: str, other: FairnessReport, metric: str, margin: float
 ) -> Comparison:
-    x, y = _estimate(one, metric), _estimate(other, metric)
+    x, y = one.metric(metric).true, other.metric(metric).true
     if x is None or y is None:
         unknown = Difference(*[math.nan] * 4, _NOTHING, False)
         return Comparison(a, b, metric, unknown, math.nan, 0, "", margin)
     both_sets = one.sets is not None and other.sets is not None
     enough = min(len(x.values), len(y.values)) >= PAIRED_FROM
     found = difference(x, y, paired=both_sets and enough)
-    why = ""
-    if METRICS[metric].between_groups:
-        # a model that has learnt nothing treats all alike, which is no merit
-        fairer = ((a, one), (b, other)) if found.value <= 0 else ((b, other), (a, one))
-        for name, report in fairer[:1] if found.value else fairer:
-            why = why or doubt(report, name)
+    # two one-sided tests: the interval that ends at the margin
+    left = margin - abs(found.value)
+    same = found.parts.p(left) if left > 0 or not found.parts.known else 1.0
     units = _units(one, other, found.paired)
-    return Comparison(a, b, metric, found, found.p, 0, units, margin, why)
+    alone = any(report.of_one_set for report in (one, other))
+    return Comparison(a, b, metric, found, found.p, 0, units, margin, "", same, alone)
 
 
-def _estimate(report: FairnessReport, metric: str) -> Estimate | None:
-    return report.metric(metric).true
+def _doubt(one: Comparison, a: FairnessReport, b: FairnessReport) -> str:
+    """Return why a comparison says nothing of fairness."""
+    if not METRICS[one.metric].between_groups:
+        return ""
+    if one.kind in ("higher", "lower"):
+        # a model that has learnt nothing treats all alike, which is no merit
+        why = doubt(a, one.a) if one.kind == "lower" else doubt(b, one.b)
+        noise = not why and all(report.mostly_noise(one.metric) for report in (a, b))
+        return "both gaps are mostly what so few test images show by chance" if noise else why
+    return doubt(a, one.a) or doubt(b, one.b)
 
 
 def _units(a: FairnessReport, b: FairnessReport, paired: bool) -> str:

@@ -16,6 +16,7 @@ differentiated. For fixed rates no estimator of a maximum is unbiased where some
 and Porter 2012); `reports/measured/calibration.py` measures what is left.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,9 @@ _STEPS = 15  # of EM
 _ENOUGH = 20  # deviations for three normals
 _HARDLY_ANY = 3  # contrasts
 _FEW = 10  # answers of the rarer kind in a cell
+#: Of the correction, at a gap that is noise alone; chosen by `calibration.py`, like the next two.
+_LEFT, _LEFT_BADLY = 0.375, 0.75
+_MOVED, _MOVED_BLINDLY = 0.7, 2.0  # in standard deviations of the posterior
 _TINY = 1e-290
 
 
@@ -84,18 +88,25 @@ def posterior(counts: np.ndarray, outcomes: "Outcomes", seed: int = 0) -> np.nda
     return np.clip(draws + level, 0, 1)
 
 
-def doubtful_share(counts: np.ndarray) -> float:
-    """Return what share of a correction is in doubt, as a standard deviation.
+def doubt(counts: np.ndarray, measured: float, corrected: float, spread: float) -> float:
+    """Return what may be wrong with a correction, as a standard deviation in the metric's units.
 
-    Measured: a tenth to a fifth of the bias is left where there are 20 or more contrasts between
-    groups. With fewer the prior cannot be learnt well, and where a typical cell has few right or
-    few wrong answers, its noise is too skew for a normal: then it is a half. With two or three
-    contrasts the prior knows next to nothing, and all of the correction is in doubt.
+    What is left of the bias cannot be known (for fixed rates no estimator is unbiased at ties), but
+    measured, it has two parts. Where the gap is hardly above the noise, a share of the correction
+    remains: a quarter to a third, about twice as much where the prior cannot be learnt well, from
+    few contrasts between groups, or where a typical cell has few right or few wrong answers and its
+    noise is too skew for a normal. Where gaps are clear, the prior moves the networks all alike, by
+    about as much as the posterior of each is wide; two or three contrasts know hardly anything of a
+    prior, and then by twice as much.
 
     Parameters
     ----------
     counts : int [R, A, C, C]
         Images by network, group, true and predicted class.
+    measured, corrected : float
+        The metric, averaged over networks, and without the noise of the images.
+    spread : float
+        Standard deviation of its posterior, averaged over networks.
 
     Returns
     -------
@@ -105,9 +116,11 @@ def doubtful_share(counts: np.ndarray) -> float:
     contrasts = np.maximum((size > 0).sum(0) - 1, 0).sum()
     rates = tpr(counts)
     rarer = (np.minimum(rates, 1 - rates) * size)[:, size > 0]
-    if contrasts <= _HARDLY_ANY:
-        return 1.0
-    return 0.5 if contrasts < _ENOUGH or np.median(rarer) < _FEW else 0.25
+    badly = contrasts < _ENOUGH or np.median(rarer) < _FEW
+    correction = max(measured - corrected, 0.0)
+    noisy = correction / measured if measured > 0 else 0.0
+    left = (_LEFT_BADLY if badly else _LEFT) * noisy * correction
+    return math.hypot(left, (_MOVED_BLINDLY if contrasts <= _HARDLY_ANY else _MOVED) * spread)
 
 
 def noise_kept(outcomes: "Outcomes", rates: np.ndarray) -> np.ndarray:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from ..core.errors import FddkitError
+from ..core.reading import clip
 from ..distillers.baselines import BASELINES
 from ..rules.rules import RULES
+from . import arguments
 from .comparisons import Comparison, family
 from .report import FairnessReport
 
@@ -54,6 +56,9 @@ def decompose(
     >>> {name: part.difference.value for name, part in parts.items()}
     {'size': -38.0, 'optimisation': -5.0, 'total': -43.0}
     """
+    arguments.reports(named)
+    if not isinstance(rule, str):
+        raise FddkitError(f"rule={clip(rule, 40)} must be one name of a report")
     repairs = rule not in RULES or RULES[rule].repairs
     like = _BALANCED if repairs else _DRAWN
     missing = [name for name in (_WHOLE, _DRAWN, like, rule) if name not in named]

@@ -1,25 +1,21 @@
 """Train fresh networks on a set, test them, and keep what each predicts for each test image."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..core.entries import used
-from ..core.errors import unknown
 from ..core.rng import derive
 from ..core.versions import choose_device, versions
 from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
-from ..distillers.registry import METHODS
-from ..training.fit import Recipe, fit, recipe
+from ..training.fit import fit
 from ..training.networks import fresh, predict_with_probability
-from .checks import check
-from .measures import METRICS
-from .outcomes import Outcomes, as_score, paired
+from .outcomes import Outcomes, as_score, check_size, paired
+from .planning import plan
 from .report import FairnessReport
 
 _TEST_BLOCK = 4096  # test images normalised at a time: bounds memory, costs nothing
@@ -132,18 +128,15 @@ def evaluate(
     >>> report.counterfactual.counts[0].sum((1, 2))
     array([200, 200, 200, 200, 200, 200, 200, 200, 200, 200])
     """
-    names = [networks] if isinstance(networks, str) else list(networks)
-    check(data, test, names)
-    protocol, chosen = _recipe(data, test, preset, protocol, repeats, overrides)
+    given = networks, repeats, seed, preset, protocol, reference
+    chosen, runs, config = plan(data, test, *given, **overrides)
     device = choose_device(device)
     images, target, group = (x.to(device) for x in data.seen())
-    chosen = chosen.fitted(len(images))
-    config = _config(data, test, names, chosen, seed, preset, protocol)
-    config |= _reference(reference or data)
     # the networks expect pixels in the units of the set that they were trained on
     test = replace(test, mean=data.mean, std=data.std, whitening=data.whitening)
     tests = [each.to(device) for each in _tests(test, counterfactual, chosen.originals)]
-    runs = [(name, repeat) for name in names for repeat in range(chosen.repeats)]
+    for each in tests:  # before anything is trained
+        check_size(len(each), len(runs))
     told: list[list[tuple[Tensor, Tensor]]] = [[] for _ in tests]
     epoch, epochs = 0, len(runs) * (chosen.epochs + (chosen.schedule == "half"))
     report = None
@@ -168,69 +161,13 @@ def evaluate(
             for each, predictions in zip(tests, told, strict=True):
                 predictions.append(_predict(net, each))
             tested = [name for name, _ in runs[:done]]
-            report, *others = (
-                FairnessReport.of(_outcomes(each, predictions), tested, config, versions(device))
-                for each, predictions in zip(tests, told, strict=True)
-            )
-            report = replace(report, counterfactual=others[0] if others else None)
+            report = None  # of the counterfactual test first, if there is one
+            for each, predictions in reversed(list(zip(tests, told, strict=True))):
+                outcomes = _outcomes(each, predictions)
+                report = FairnessReport.of(outcomes, tested, config, versions(device), report)
             if callback:
                 callback(Tested(epoch, epochs, report))
     return report
-
-
-def _config(
-    data: DistilledSet | GroupedDataset,
-    test: GroupedDataset,
-    networks: list[str],
-    chosen: Recipe,
-    seed: int,
-    preset: str,
-    protocol: str,
-) -> dict:
-    """Return how a report was made; the test set is described as it was given."""
-    distilled = isinstance(data, DistilledSet)
-    config = {
-        "data": data.config if distilled else {"dataset": data.info},
-        "test": test.info,
-        "test_fingerprint": test.fingerprint(),
-        "target_names": list(test.target_names),
-        "group_names": list(test.group_names),
-        "seed": seed,
-        "preset": preset,
-        "protocol": protocol,
-        "settings": asdict(chosen),
-        "health": data.health if distilled else {},
-    }
-    registered = used([test.info, protocol, networks, list(METRICS)])
-    return config | ({"registered": registered} if registered else {})
-
-
-def _reference(data: DistilledSet | GroupedDataset) -> dict:
-    """Return what `fddkit.evaluation.amplification` needs to know of a set, if it has groups."""
-    if isinstance(data, DistilledSet):
-        return {}
-    return {"reference": {"name": data.name, "counts": data.counts().tolist()}}
-
-
-def _recipe(
-    data: DistilledSet | GroupedDataset,
-    test: GroupedDataset,
-    preset: str,
-    protocol: str | None,
-    repeats: int | None,
-    overrides: dict[str, object],
-) -> tuple[str, Recipe]:
-    """Return the name of the protocol, and how networks are trained."""
-    method = data.config.get("method") if isinstance(data, DistilledSet) else None
-    name = protocol or (method if method in METHODS else "dm")
-    if name not in METHODS:
-        raise unknown("evaluation protocol", name, METHODS)
-    changed = dict(overrides)
-    if isinstance(data, DistilledSet) and changed.get("lr") is None:
-        changed["lr"] = data.lr  # the step size learnt together with the images, if any
-    if getattr(data, "factor", 1) > 1 and test.traits.characters and changed.get("cutmix") is None:
-        changed["cutmix"] = 0.0  # as in IDC's own evaluation
-    return name, recipe(preset, METHODS[name].protocol, repeats=repeats, **changed)
 
 
 def _tests(

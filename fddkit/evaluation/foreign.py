@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import FddkitError
+from .foreign_labels import array, labels, names_of, numbered, one_each
 from .outcomes import Outcomes, as_score
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def from_predictions(
         Probability of the predicted class, in [0, 1].
     target_names, group_names : sequence of str, optional
         Names in the order wanted; whole numbers in ``y_true``, ``y_pred`` and ``group`` are
-        then positions in them. By default, what occurs, sorted.
+        then positions in them. By default, what occurs, sorted; at most 1,000 of each.
 
     Returns
     -------
@@ -52,7 +53,13 @@ def from_predictions(
     Raises
     ------
     FddkitError
-        If the arrays do not fit each other, or a label has no name.
+        If the arrays do not fit each other, hold no labels (such as probabilities), mix text
+        with numbers, or a label has no name.
+
+    Warns
+    -----
+    UserWarning
+        If no predicted class is a true one.
 
     Examples
     --------
@@ -78,66 +85,39 @@ def _labelled(
     group_names: Sequence[str] | None,
 ) -> tuple[Outcomes, list[str], dict]:
     """Return outcomes, names of the models and a config; see `FairnessReport.from_predictions`."""
-    true, groups = _one("y_true", y_true), _one("group", group)
-    predicted = np.atleast_2d(_array("y_pred", y_pred))
+    true, groups = (
+        one_each(what, labels(what, values))
+        for what, values in (("y_true", y_true), ("group", group))
+    )
+    predicted = np.atleast_2d(labels("y_pred", y_pred))
     if predicted.ndim != 2 or predicted.shape[1] != len(true) or len(groups) != len(true):
         raise FddkitError(
             f"y_true has {len(true)} labels, y_pred the shape {list(predicted.shape)} and group "
             f"{len(groups)} labels; give one of each per test image (y_pred: one row per model)"
         )
-    targets, (true, predicted) = _numbered("class", [true, predicted], target_names)
-    shown, (groups,) = _numbered("group", [groups], group_names)
+    targets, (true, predicted) = numbered("class", [true, predicted], target_names)
+    shown, (groups,) = numbered("group", [groups], group_names)
     if original is not None:
-        original = np.unique(_one("original", original), return_inverse=True)[1]
-    if score is not None:
-        score = np.atleast_2d(_array("score", score).astype(float))
-        if not ((score >= 0) & (score <= 1)).all():
-            raise FddkitError("score must be probabilities of the predicted class, from 0 to 1")
-        score = as_score(score)
-    models = [f"model {i + 1}" for i in range(len(predicted))] if names is None else list(names)
+        original = np.unique(
+            one_each("original", _finite(array("original", original))), return_inverse=True
+        )[1]
+    models = [f"model {i + 1}" for i in range(len(predicted))]
+    if names is not None:
+        models = names_of("names", [names] if isinstance(names, str) else names)
+    score = None if score is None else _probabilities(score)
     outcomes = Outcomes(true, groups, predicted, original, score)
     return outcomes, models, {"target_names": targets, "group_names": shown}
 
 
-def _array(what: str, values: Labels) -> np.ndarray:
-    found = np.asarray(values)
-    if found.dtype.kind not in "iufUSb":
-        raise FddkitError(f"{what} must hold numbers or text, not {found.dtype}")
-    if found.dtype.kind == "f" and what != "score" and not np.isfinite(found).all():
-        raise FddkitError(f"{what} holds NaN or infinity; leave out images without a label")
-    return found
+def _finite(original: np.ndarray) -> np.ndarray:
+    if original.dtype.kind == "f" and not np.isfinite(original).all():
+        raise FddkitError("original holds NaN or infinity; number the originals")
+    return original
 
 
-def _one(what: str, values: Labels) -> np.ndarray:
-    found = _array(what, values)
-    if found.ndim != 1 or not len(found):
-        raise FddkitError(f"{what} has shape {list(found.shape)}; give one label per test image")
-    return found
-
-
-def _numbered(
-    what: str, labels: list[np.ndarray], names: Sequence[str] | None
-) -> tuple[list[str], list[np.ndarray]]:
-    """Return the names, and the labels as their positions.
-
-    Labels are the names themselves; whole numbers are positions if there are names.
-    """
-    if names is None:
-        known = np.unique(np.concatenate([each.ravel() for each in labels]))
-        return [str(one) for one in known], [np.searchsorted(known, each) for each in labels]
-    names = [str(name) for name in names]
-    position, found = {name: i for i, name in enumerate(names)}, []
-    for each in labels:
-        if each.dtype.kind in "iu":
-            bad = (each < 0) | (each >= len(names))
-            numbers = each.astype(np.int64)
-        else:
-            numbers = np.array([position.get(str(one), -1) for one in each.ravel()])
-            numbers = numbers.reshape(each.shape).astype(np.int64)
-            bad = numbers < 0
-        if bad.any():
-            raise FddkitError(
-                f"{what} {each[bad].ravel()[0]!s:.40} is not one of {', '.join(names)[:100]}"
-            )
-        found.append(numbers)
-    return names, found
+def _probabilities(score: Labels) -> np.ndarray:
+    """Return probabilities as scores, uint8 [R, N]."""
+    found = np.atleast_2d(array("score", score))
+    if found.dtype.kind == "U" or not ((found >= 0) & (found <= 1)).all():
+        raise FddkitError("score must be probabilities of the predicted class, from 0 to 1")
+    return as_score(found.astype(float))

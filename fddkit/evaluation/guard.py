@@ -1,7 +1,11 @@
-"""A model that has learnt nothing has no fairness to speak of."""
+"""Why numbers are not to be relied on: a model that has learnt nothing, or a set that is unwell.
+
+A model that has learnt nothing has no fairness to speak of.
+"""
 
 from typing import TYPE_CHECKING
 
+from ..distillers import health
 from . import metrics
 
 if TYPE_CHECKING:
@@ -53,7 +57,27 @@ def doubt(report: "FairnessReport", name: str = "") -> str:
     return ""
 
 
-def doubts(named: "dict[str, FairnessReport]") -> list[str]:
-    """Return the clauses of all reports that have one."""
-    found = [doubt(report.shown, name) for name, report in named.items()]
-    return [clause for clause in found if clause]
+def learnt_nothing(report: "FairnessReport", name: str = "") -> str:
+    """Return the clause of `doubt` on the test that is shown, and what follows; empty if none."""
+    clause = doubt(report.shown, name)
+    return clause and f"{clause}; a small gap would be no merit"
+
+
+def doubts_of(report: "FairnessReport", name: str = "") -> list[str]:
+    """Return why the numbers of a report are not to be relied on, clause by clause.
+
+    Parameters
+    ----------
+    report : FairnessReport
+        The report.
+    name : str
+        What to call it; by default it is not named.
+
+    Returns
+    -------
+    list of str
+        What is wrong with the set, and with the networks that it trained; empty if nothing is.
+    """
+    unwell = health.sentence(report.config.get("health", {}))
+    named = f"{name}: {unwell}" if name and unwell else unwell
+    return [clause for clause in (named, learnt_nothing(report, name)) if clause]

@@ -14,14 +14,14 @@ exact where one part dominates (the method of variance estimates recovery, Zou a
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .t_distribution import t_quantile
+from .t_distribution import ENDLESS, t_quantile
 
 _NORMAL = 1.959963984540054
-_ENDLESS = 1e6  # degrees of freedom
 _UNKNOWN = float("nan")
 
 
@@ -42,6 +42,9 @@ class Estimate:
         The seed of each unit, by which two estimates are paired.
     images : str
         Identifies the test images; only estimates on the same ones share their noise.
+    other : callable, optional
+        ``other() -> noise`` for an estimate from which this is subtracted: the same test images,
+        without what would cancel only because few images show no disagreement.
     """
 
     values: np.ndarray
@@ -49,6 +52,7 @@ class Estimate:
     doubt: float = 0.0
     keys: tuple[int, ...] | None = None
     images: str = ""
+    other: Callable[[], np.ndarray | None] | None = None
 
     @property
     def mean(self) -> float:
@@ -116,7 +120,7 @@ class Parts:
         """Return half the width of the interval at a level; NaN if it cannot be known."""
         if not self.known:
             return _UNKNOWN
-        z = _NORMAL if level == 0.95 else t_quantile(_ENDLESS, level)
+        z = _NORMAL if level == 0.95 else t_quantile(ENDLESS, level)
         of_units = max(t_quantile(self.df, level) ** 2 * self.spread, z**2 * self.own)
         return math.sqrt(of_units + z**2 * self.shared)
 
@@ -184,9 +188,10 @@ def difference(a: Estimate, b: Estimate, paired: bool = False) -> Difference:
     doubt = math.sqrt(a.doubt**2 + b.doubt**2 - 1.6 * a.doubt * b.doubt)
     value = a.mean - b.mean
     together = a.noise is not None and b.noise is not None and a.images == b.images
+    subtracted = b.other() if together and b.other is not None else b.noise
     if paired and a.keys is not None and b.keys is not None and set(a.keys) == set(b.keys):
         order = [b.keys.index(key) for key in a.keys]
-        noise = a.noise - b.noise[:, order] if together else None
+        noise = a.noise - subtracted[:, order] if together else None
         parts = Estimate(a.values - b.values[order], noise, doubt).parts()
         if not together:
             shared = parts.shared + a.parts().shared + b.parts().shared
@@ -199,7 +204,7 @@ def difference(a: Estimate, b: Estimate, paired: bool = False) -> Difference:
         df = spread**2 / (x.spread**2 / x.df + y.spread**2 / y.df) if spread > 0 else x.df + y.df
     shared = x.shared + y.shared
     if together:
-        total = float((a.noise.mean(1) - b.noise.mean(1)).var(ddof=1))
+        total = float((a.noise.mean(1) - subtracted.mean(1)).var(ddof=1))
         shared = max(0.0, total - own) + doubt**2
     return _difference(value, Parts(spread, own, shared, df), False)
 

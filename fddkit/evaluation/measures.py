@@ -1,10 +1,7 @@
 """The metrics of an evaluation, each an entry that carries all its facts."""
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,103 +9,12 @@ from ..core.entries import Table
 from ..core.errors import FddkitError
 from . import metrics
 from .amplification import amplification, flips
-
-if TYPE_CHECKING:
-    from .report import FairnessReport
+from .metric import Metric
+from .metric_checks import try_out
 
 #: Names of what a report's file holds besides its metrics.
 RESERVED = {"format", "format_version", "empty_cells", "networks", "sets", "config", "versions"}
 RESERVED |= {"counts", "outcomes", "counterfactual", "sha256"}
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number that is computed from what networks predicted for the test images.
-
-    Attributes
-    ----------
-    title : str
-        Its name in figures and tables, e.g. ``"DEO_M"``.
-    function : callable
-        ``function(counts) -> float64 [R]``, from int [R, A, C, C], the test images by repeat,
-        group, true and predicted class; NaN where it cannot be known.
-    meaning : str
-        What it measures, with its source.
-    unit : str
-        Unit, e.g. ``"%"``.
-    higher : bool
-        Whether higher is better.
-    bounds : (float, float)
-        The smallest and the largest possible value.
-    between_groups : bool
-        Whether it is a gap between groups. Then an exactly fair model would show only what chance
-        makes of a test of this size, with which every value is compared.
-    of_rates : callable, optional
-        ``of_rates(rates) -> float64 [...]``, from float64 [..., A, C], true-positive rates: the
-        same number where it depends on nothing else. With it, a gap can be shown without the
-        noise of the test images (`fddkit.evaluation.corrections`).
-    whole : bool
-        Whether ``function`` takes the whole `FairnessReport` instead of its counts.
-    headline : bool
-        Whether narrow tables and figures show it.
-
-    See Also
-    --------
-    fddkit.evaluation.metrics : Functions that compute common quantities from the counts.
-
-    Examples
-    --------
-    The difference in accuracy between the best and the worst group:
-
-    >>> import numpy as np
-    >>> import fddkit as fdd
-    >>> def accuracy_gap(counts):
-    ...     by_group = np.trace(counts, axis1=2, axis2=3) / counts.sum((2, 3))
-    ...     return 100 * (by_group.max(1) - by_group.min(1))
-    >>> meaning = "between the best and the worst group"
-    >>> metric = fdd.Metric("accuracy gap", accuracy_gap, meaning, between_groups=True)
-    >>> _ = fdd.register("accuracy-gap", metric)
-    >>> counts = np.array([[[[9, 1], [2, 8]], [[6, 4], [3, 7]]]])  # one repeat, two groups
-    >>> round(fdd.FairnessReport(counts, ["convnet"]).metric("accuracy-gap").mean, 6)
-    20.0
-    >>> metric.label
-    'accuracy gap (%)'
-    """
-
-    title: str
-    function: Callable[[Any], np.ndarray]
-    meaning: str = ""
-    unit: str = "%"
-    higher: bool = False
-    bounds: tuple[float, float] = (0.0, 100.0)
-    between_groups: bool = False
-    of_rates: Callable[[np.ndarray], np.ndarray] | None = None
-    whole: bool = False
-    headline: bool = True
-
-    @property
-    def label(self) -> str:
-        """Title and unit, as an axis label."""
-        return f"{self.title} ({self.unit})" if self.unit else self.title
-
-    def values(self, report: "FairnessReport") -> np.ndarray:
-        """Return the metric of each repeat, float64 [R]; NaN where it cannot be known."""
-        return self._guarded(report, len(report.counts)) if self.whole else self.of(report.counts)
-
-    def of(self, counts: np.ndarray) -> np.ndarray:
-        """Return the metric of counts [R, A, C, C], float64 [R]; NaN where it cannot be known."""
-        return self._guarded(counts, len(counts))
-
-    def _guarded(self, given: Any, repeats: int) -> np.ndarray:
-        """Apply the function: that of a user must not cost the networks that were trained."""
-        try:
-            found = np.asarray(self.function(given), dtype=float)
-            if found.shape != (repeats,):
-                raise ValueError(f"it has shape {list(found.shape)} for {repeats} repeats")
-        except Exception as error:  # what a user's function may raise is not known
-            warnings.warn(f"the metric {self.title!r} is unknown: {error}", stacklevel=4)
-            found = np.full(repeats, np.nan)
-        return np.where(np.isfinite(found), found, np.nan)
 
 
 def equal_opportunity(positive: int, name: str = "") -> Metric:
@@ -141,12 +47,19 @@ def equal_opportunity(positive: int, name: str = "") -> Metric:
     def of_rates(rates: np.ndarray) -> np.ndarray:
         return metrics.gaps(rates)[..., positive]
 
+    meaning = f"gap of the true-positive rate of class {name or positive} between groups"
+    return _gap_of_rates(f"EO of {name or positive}", of_rates, meaning, headline=False)
+
+
+def _gap_of_rates(
+    title: str, of_rates: Callable[[np.ndarray], np.ndarray], meaning: str, headline: bool = True
+) -> Metric:
+    """Return the metric that is a function of the true-positive rates."""
+
     def gap(counts: np.ndarray) -> np.ndarray:
         return of_rates(metrics.tpr(counts))
 
-    meaning = f"gap of the true-positive rate of class {name or positive} between groups"
-    title = f"EO of {name or positive}"
-    return Metric(title, gap, meaning, between_groups=True, of_rates=of_rates, headline=False)
+    return Metric(title, gap, meaning, between_groups=True, of_rates=of_rates, headline=headline)
 
 
 def _accuracy_of(
@@ -157,16 +70,17 @@ def _accuracy_of(
     return pick(by(counts))
 
 
-def _gap_of_rates(over: Callable[[np.ndarray], np.ndarray], rates: np.ndarray) -> np.ndarray:
-    return over(metrics.gaps(rates))
+def _deo_m(rates: np.ndarray) -> np.ndarray:
+    return metrics.deo(rates)[0]
 
 
-def _gap(
-    rate: tuple[str, ...], over: Callable[[np.ndarray], np.ndarray], counts: np.ndarray
-) -> np.ndarray:
+def _deo_a(rates: np.ndarray) -> np.ndarray:
+    return metrics.deo(rates)[1]
+
+
+def _largest_gap(names: tuple[str, ...], counts: np.ndarray) -> np.ndarray:
     found = metrics.rates(counts)
-    per_class = np.stack([over(metrics.gaps(found[name])) for name in rate], -1)
-    return metrics.worst(per_class)
+    return metrics.worst(np.concatenate([metrics.gaps(found[name]) for name in names], -1))
 
 
 def _positive_gap(counts: np.ndarray) -> np.ndarray:
@@ -180,18 +94,10 @@ def _is_metric(entry: object) -> bool:
 
 
 def _adopt(name: str, metric: Metric) -> Metric:
-    """Check that a registered metric returns one number for each repeat."""
+    """Check a metric that is being registered."""
     if name in RESERVED:
         raise FddkitError(f"{name!r} is a part of every report; give the metric another name")
-    if metric.whole:
-        return metric
-    counts = np.arange(1, 55).reshape(2, 3, 3, 3)
-    found = np.asarray(metric.function(counts))
-    if found.shape != (2,):
-        raise FddkitError(
-            f"the metric {name!r} gives shape {list(found.shape)} for 2 repeats; "
-            "return one number per repeat"
-        )
+    try_out(name, metric)
     return metric
 
 
@@ -240,23 +146,19 @@ METRICS: Table[Metric] = Table(
             "share recognised of the class where it is lowest",
             higher=True,
         ),
-        "deo_m": Metric(
+        "deo_m": _gap_of_rates(
             "DEO_M",
-            partial(_gap, ("tpr",), metrics.worst),
+            _deo_m,
             "largest gap of true-positive rates between groups, over classes (FairDD)",
-            between_groups=True,
-            of_rates=partial(_gap_of_rates, metrics.worst),
         ),
-        "deo_a": Metric(
+        "deo_a": _gap_of_rates(
             "DEO_A",
-            partial(_gap, ("tpr",), metrics.mean),
+            _deo_a,
             "gap of true-positive rates between groups, mean over classes (FairDD)",
-            between_groups=True,
-            of_rates=partial(_gap_of_rates, metrics.mean),
         ),
         "equalised_odds": _difference(
             "equalised odds",
-            partial(_gap, ("tpr", "fpr"), metrics.worst),
+            partial(_largest_gap, ("tpr", "fpr")),
             "largest gap between groups of a true- or false-positive rate, over classes, one "
             "against the rest (Hardt et al. 2016; DEO_M leaves out the false-positive rate)",
         ),
@@ -268,12 +170,12 @@ METRICS: Table[Metric] = Table(
         ),
         "demographic_parity": _difference(
             "demographic parity",
-            partial(_gap, ("selection",), metrics.worst),
+            partial(_largest_gap, ("selection",)),
             "largest gap between groups in how often a class is predicted, over classes",
         ),
         "sufficiency": _difference(
             "sufficiency",
-            partial(_gap, ("precision",), metrics.worst),
+            partial(_largest_gap, ("precision",)),
             "largest gap of precision between groups, over classes (max_Sufficiency in COBRA's "
             "released code)",
         ),

@@ -96,7 +96,7 @@ def rates(counts: np.ndarray) -> dict[str, np.ndarray]:
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     everything = np.broadcast_to(true.sum(-1, keepdims=True), true.shape)
     return {
-        "tpr": _share(hits, true),
+        "tpr": tpr(counts),
         "fpr": _share(predicted - hits, everything - true),
         "selection": _share(predicted, everything),
         "precision": _share(hits, predicted),

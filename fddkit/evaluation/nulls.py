@@ -1,17 +1,21 @@
 """What a fair model would show by chance: the null distribution of a gap between groups."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from .metrics import count
 
 if TYPE_CHECKING:
     from .outcomes import Outcomes
 
-DRAWS = 499  # the smallest p-value is 1 / (DRAWS + 1)
+DRAWS = 499
+_ENOUGH = 100  # draws for a tail
+_LEAST = 1e-6  # p-value: three moments do not say more
 _BLOCK = 2**24  # numbers held at once
 _UNKNOWN = float("nan")
 
@@ -49,12 +53,34 @@ class Null:
         return float(np.quantile(self.draws, 0.95))
 
     def p(self, observed: float) -> float:
-        """Return the p-value of "a fair model would show no less than this", one-sided."""
+        """Return the p-value of "a fair model would show no less than this", one-sided.
+
+        Beyond all draws it is the tail of a gamma distribution with their mean, variance and
+        skewness (Winkler et al., NeuroImage 141, 2016), between 1e-6 and 1 / (B + 1): otherwise
+        nothing could be found among many tests.
+        """
         if np.isnan(observed) or np.isnan(self.draws).any():
             return _UNKNOWN
         # rounding must not decide between a draw and its equal
         as_large = (self.draws >= observed - 1e-9).sum()
-        return float((1 + as_large) / (1 + len(self.draws)))
+        p = float((1 + as_large) / (1 + len(self.draws)))
+        if as_large or len(self.draws) < _ENOUGH:
+            return p
+        return min(p, max(_tail(self.draws, observed), _LEAST))
+
+
+def _tail(draws: np.ndarray, observed: float) -> float:
+    """Return P(X >= observed) of the gamma distribution with the draws' first three moments."""
+    apart = draws - draws.mean()
+    spread = float(draws.std())
+    if spread <= 1e-9:
+        return 1.0
+    # a normal has no skewness; nearly one stands for it, and for tails that are shorter
+    skewness = max(float((apart**3).mean()) / spread**3, 0.01)
+    shape = 4 / skewness**2
+    x = shape + (observed - draws.mean()) / spread * math.sqrt(shape)
+    given = torch.tensor([shape, max(x, 0.0)], dtype=torch.float64)
+    return float(torch.special.gammaincc(given[0], given[1]))
 
 
 def permuted(
@@ -64,8 +90,10 @@ def permuted(
 
     If a model is fair, what it predicts for an image does not depend on the group. On a
     counterfactual test the groups of an original are permuted among its images; otherwise, those
-    of a class among its images. Cells keep their sizes, and all networks get the same
-    permutation: they share the test images, so what chance does to one it does to all.
+    of a class among its images. Where originals are shown more than once, they are exchanged as
+    wholes with others that are shown as often: copies of an image are not independent. Cells keep
+    their sizes, and all networks get the same permutation: they share the test images, so what
+    chance does to one it does to all.
 
     Parameters
     ----------
@@ -84,10 +112,10 @@ def permuted(
         Blocks of permutations, B in all.
     """
     rng = np.random.default_rng(seed)
-    block = outcomes.original if outcomes.paired else outcomes.target
-    order = np.lexsort((outcomes.group, block))
+    block, unit = _exchangeable(outcomes)
+    order = np.lexsort((outcomes.group, unit, block))
     target, group = outcomes.target[order], outcomes.group[order]
-    predicted, block = outcomes.predicted[:, order], block[order]
+    predicted, block, unit = outcomes.predicted[:, order], block[order], unit[order]
     # exchanging images for which every network predicts the same changes nothing
     start = np.r_[True, block[1:] != block[:-1]]
     first = np.flatnonzero(start)[np.cumsum(start) - 1]
@@ -98,14 +126,18 @@ def permuted(
         count(target[~moves], group[~moves], p[~moves], n_classes, n_groups) for p in predicted
     ])  # fmt: skip
     target, group, predicted, block = target[moves], group[moves], predicted[:, moves], block[moves]
+    unit = np.unique(unit[moves], return_inverse=True)[1] if unit.any() else None
     networks, cells = len(predicted), n_groups * n_classes**2
     at_once = max(1, _BLOCK // max(len(target) * 4, networks * cells, 1))
     for begin in range(0, draws, at_once):
         n = min(at_once, draws - begin)
         # within a block, images sorted by random keys are a random permutation of it
-        keys = rng.random((n, len(block)))
+        if unit is None:
+            shuffled = np.argsort(block + rng.random((n, len(block))), axis=1)
+        else:
+            keys = rng.random((n, unit.max(initial=-1) + 1))[:, unit]
+            shuffled = np.argsort(block + keys, axis=1, kind="stable")
         dealt = np.empty((n, len(block)), dtype=np.int64)
-        shuffled = np.argsort(block + keys, axis=1)
         np.put_along_axis(dealt, shuffled, np.broadcast_to(group, dealt.shape), axis=1)
         found = np.empty((n, networks, cells), dtype=np.int64)
         offset = np.arange(n)[:, None] * cells
@@ -115,7 +147,23 @@ def permuted(
         yield still + found.reshape(n, networks, n_groups, n_classes, n_classes)
 
 
-def binomial(counts: np.ndarray, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+def _exchangeable(outcomes: "Outcomes") -> tuple[np.ndarray, np.ndarray]:
+    """Return within what images are exchanged, and which move together (0: each by itself)."""
+    alone = np.zeros_like(outcomes.target)
+    if outcomes.original is None or outcomes.paired:
+        return outcomes.target if outcomes.original is None else outcomes.original, alone
+    which = np.stack([outcomes.original, outcomes.target])
+    _, unit, shown = np.unique(which, axis=1, return_inverse=True, return_counts=True)
+    unit = unit.reshape(-1)
+    if shown.max(initial=1) == 1:
+        return outcomes.target, alone
+    sizes = np.stack([outcomes.target, shown[unit]])
+    return np.unique(sizes, axis=1, return_inverse=True)[1].reshape(-1), unit + 1
+
+
+def binomial(
+    counts: np.ndarray, draws: int = DRAWS, seed: int | np.random.Generator = 0
+) -> np.ndarray:
     """Return the counts of simulated tests of an exactly fair model, one network each.
 
     Every class gets one distribution of predictions, pooled over groups and repeats, from which
@@ -129,8 +177,8 @@ def binomial(counts: np.ndarray, draws: int = DRAWS, seed: int = 0) -> np.ndarra
         Images by repeat, group, true and predicted class; all repeats on one test set.
     draws : int
         Simulated tests B.
-    seed : int
-        Seed of the simulation.
+    seed : int or Generator
+        Of the simulation.
 
     Returns
     -------
@@ -188,11 +236,15 @@ def nulls(
             for name, function in functions.items():
                 found[name].append(function(flat).reshape(len(block), -1) @ units)
         return {name: Null(np.concatenate(parts), how) for name, parts in found.items()}
-    which = np.array(networks)
-    for name, function in functions.items():
-        total = 0.0
-        for architecture in dict.fromkeys(networks):
-            mine = which == architecture
-            total = total + units[mine].sum() * function(binomial(counts[mine]))
-        found[name] = total
-    return {name: Null(draws, "binomial") for name, draws in found.items()}
+    which, totals = np.array(networks), dict.fromkeys(functions, 0.0)
+    at_once = max(1, _BLOCK // counts[0].size)
+    for architecture in dict.fromkeys(networks):
+        mine, rng = which == architecture, np.random.default_rng(0)
+        for begin in range(0, DRAWS, at_once):
+            block = binomial(counts[mine], min(at_once, DRAWS - begin), rng)
+            for name, function in functions.items():
+                found[name].append(function(block))
+        for name, parts in found.items():
+            totals[name] = totals[name] + units[mine].sum() * np.concatenate(parts)
+            parts.clear()
+    return {name: Null(draws, "binomial") for name, draws in totals.items()}

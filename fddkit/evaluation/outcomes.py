@@ -55,8 +55,13 @@ class Outcomes:
     score: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        """Check that the arrays fit each other."""
+        """Check that the arrays fit each other; they can no longer be written to."""
+        for name in _ARRAYS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _frozen(name, getattr(self, name)))
         n, each = self.target.shape, {"group": self.group, "original": self.original}
+        if len(n) != 1:
+            raise FddkitError(f"target has shape {list(n)}; give one class per test image")
         for name, value in each.items():
             if value is not None and value.min(initial=0) < 0:
                 raise FddkitError(f"{name} {value.min()} is negative; number them from 0")
@@ -73,6 +78,7 @@ class Outcomes:
                     f"{name} has shape {list(value.shape)}; give one row per network, with one "
                     f"value for each of the {n[0]} test images"
                 )
+        check_size(n[0], len(self.predicted))
         if self.score is not None and len(self.score) != len(self.predicted):
             raise FddkitError("predicted and score are of different numbers of networks")
 
@@ -97,7 +103,7 @@ class Outcomes:
         largest = {"class": self.target, "group": self.group, "predicted class": self.predicted}
         for what, values in largest.items():
             n = n_groups if what == "group" else n_classes
-            if values.min(initial=0) < 0 or values.max(initial=0) >= n:
+            if values.max(initial=0) >= n:
                 raise FddkitError(f"{what} {values.max()} is not one of {n}; number them from 0")
         pairs = (count(self.target, self.group, p, n_classes, n_groups) for p in self.predicted)
         return np.stack(list(pairs))
@@ -179,7 +185,7 @@ class Outcomes:
             If the arrays do not have the sizes that they should have.
         """
         n, networks = data["images"], data["networks"]
-        if not 0 < n <= _MOST_IMAGES or not 0 < networks <= _MOST_IMAGES // n:
+        if not 0 < n <= MOST_IMAGES or not 0 < networks <= _MOST_ANSWERS // n:
             raise ValueError(f"it has outcomes of {networks:,} networks for {n:,} images")
         arrays = {}
         for name, several in _ARRAYS.items():
@@ -193,7 +199,8 @@ class Outcomes:
 
 #: Name of each array -> whether there is one row per network.
 _ARRAYS = {"target": False, "group": False, "predicted": True, "original": False, "score": True}
-_MOST_IMAGES = 2**27  # times networks: bounds what a small file can make of memory
+MOST_IMAGES = 2**21
+_MOST_ANSWERS = 2**27  # images times networks: bounds what a small file can make of memory
 _PACKED = {"dtype": str, "data": str}
 #: The structure of encoded outcomes, for `fddkit.core.reading.conform`.
 SHAPE = {
@@ -201,6 +208,37 @@ SHAPE = {
     **{"target": _PACKED, "group": _PACKED, "predicted": _PACKED},
     **{"original?": _PACKED, "score?": _PACKED},
 }
+
+
+def check_size(images: int, networks: int) -> None:
+    """Refuse what would take too long to compute, or could not be read again.
+
+    Parameters
+    ----------
+    images, networks : int
+        How many test images there are, and how many networks predicted a class for each.
+
+    Raises
+    ------
+    FddkitError
+        If there are more than 2^21 images, or 2^27 predictions.
+    """
+    if images > MOST_IMAGES or images * networks > _MOST_ANSWERS:
+        raise FddkitError(
+            f"{networks:,} networks for {images:,} test images are more than a report takes "
+            f"({MOST_IMAGES:,} images, {_MOST_ANSWERS:,} predictions); test on a part of the "
+            "images that is drawn at random"
+        )
+
+
+def _frozen(name: str, values: np.ndarray) -> np.ndarray:
+    """Return whole numbers as an array through which they cannot be written to."""
+    found = np.asarray(values).view()
+    if found.dtype.kind not in "iu":
+        raise FddkitError(f"{name} must hold whole numbers, not {found.dtype}")
+    found = found.astype(np.int64) if found.dtype == np.uint64 else found  # to add them to others
+    found.setflags(write=False)
+    return found
 
 
 def paired(original: np.ndarray, group: np.ndarray) -> bool:

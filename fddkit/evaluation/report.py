@@ -8,14 +8,13 @@ import numpy as np
 
 from ..core import files
 from ..core.errors import FddkitError
-from . import report_file, report_table
+from ..distillers.baselines import BASELINES
+from . import report_file, report_table, soundness
 from .foreign import from_predictions
 from .numbers import Numbers
 from .outcomes import Outcomes
-from .pooling import pool
+from .pooling import by_network, pool
 from .summary import Summary
-
-_MOST_REPEATS, _MOST_CELLS = 2000, 10_000  # of a file: the cost of a summary grows with them
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class FairnessReport:
     Raises
     ------
     FddkitError
-        If the counts have the wrong shape, or repeats were not tested on the same images.
+        If the parts do not fit each other (`fddkit.evaluation.soundness`).
 
     See Also
     --------
@@ -81,30 +80,16 @@ class FairnessReport:
     outcomes: Outcomes | None = None
 
     def __post_init__(self) -> None:
-        """Check the counts."""
-        shape = self.counts.shape
-        if self.counts.dtype.kind != "i" or len(shape) != 4 or shape[2] != shape[3] or 0 in shape:
-            raise FddkitError(
-                "counts must be whole numbers [repeat, group, true class, predicted class], "
-                f"not {self.counts.dtype} of shape {list(shape)}"
-            )
-        if len(self.networks) != shape[0]:
-            raise FddkitError(
-                f"{len(self.networks)} network names for {shape[0]} repeats; give one per repeat"
-            )
-        if self.sets is not None and len(self.sets) != shape[0]:
-            raise FddkitError(
-                f"{len(self.sets)} set numbers for {shape[0]} repeats; give one per repeat"
-            )
-        size = self.counts.sum(-1)
-        if (self.counts < 0).any() or (size != size[0]).any() or not size.any():
-            raise FddkitError("counts must be of the same test images in every repeat")
-        if self.outcomes is not None and not np.array_equal(
-            self.counts, self.outcomes.counts(shape[2], shape[1])
-        ):
-            raise FddkitError("counts and outcomes differ; make the report with FairnessReport.of")
-        if self.counts.sum(dtype=float) > 2**53:  # beyond this, sums are not exact
-            raise FddkitError("counts are larger than any test set; give numbers of images")
+        """Check the parts; what was counted can no longer be changed."""
+        counts = soundness.counts_of(self.counts)
+        kinds = {"networks": ("network name", str), "sets": ("set number", int)}
+        for name, (what, kind) in kinds.items():
+            values = getattr(self, name)
+            if name == "networks" or values is not None:
+                values = soundness.of_repeats(name, what, values, len(counts), kind)
+            object.__setattr__(self, name, values)
+        object.__setattr__(self, "counts", counts)
+        soundness.check(self)
 
     @classmethod
     def of(
@@ -129,7 +114,12 @@ class FairnessReport:
         -------
         FairnessReport
         """
-        classes, groups = (len(config[f"{kind}_names"]) for kind in ("target", "group"))
+        classes, groups = (
+            len(soundness.names_of(config, f"{k}_names")) for k in ("target", "group")
+        )
+        if not isinstance(outcomes, Outcomes):
+            raise FddkitError(f"outcomes must be Outcomes, not {type(outcomes).__name__}")
+        soundness.check_size(networks, groups, classes)
         counts = outcomes.counts(classes, groups)
         return cls(counts, networks, config, versions or {}, counterfactual, sets, outcomes)
 
@@ -168,9 +158,24 @@ class FairnessReport:
         """
         return self._numbers.summary(name)
 
+    @property
+    def of_one_set(self) -> bool:
+        """Whether its networks share one distilled or selected set, of which others could be made.
+
+        Networks that were trained on the whole training set share it too, but that is the only one.
+        """
+        made = self.config.get("data", {})
+        if self.sets is not None or ("dataset" in made and "method" not in made):
+            return False
+        return made.get("method") not in BASELINES or BASELINES[made["method"]].seeded
+
     def mostly_noise(self, name: str) -> bool:
         """Return whether most of a gap is what so few test images show by chance."""
         return self._numbers.mostly_noise(name)
+
+    def at_its_bound(self, name: str) -> bool:
+        """Return whether a gap is so large that the test images could not show a larger one."""
+        return self._numbers.at_its_bound(name)
 
     @cached_property
     def _numbers(self) -> Numbers:
@@ -202,20 +207,7 @@ class FairnessReport:
         return [(int(a), int(y)) for a, y in np.argwhere(self.counts[0].sum(-1) == 0)]
 
     pool = classmethod(pool)
-
-    def by_network(self) -> dict[str, "FairnessReport"]:
-        """Return a separate report for each architecture, in order of first appearance."""
-        return {name: self._only(name) for name in dict.fromkeys(self.networks)}
-
-    def _only(self, name: str) -> "FairnessReport":
-        rows = [i for i, network in enumerate(self.networks) if network == name]
-        paired = self.counterfactual and self.counterfactual._only(name)
-        names = [name] * len(rows)
-        sets = self.sets and [self.sets[i] for i in rows]
-        outcomes = self.outcomes and self.outcomes.of(rows)
-        return FairnessReport(
-            self.counts[rows], names, self.config, self.versions, paired, sets, outcomes
-        )
+    by_network = by_network
 
     def to_dict(self, compress: bool = True) -> dict:
         """Return what `save` writes, including the derived numbers for other programs."""
@@ -245,7 +237,7 @@ class FairnessReport:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "FairnessReport":
-        """Read a report; every number is recomputed from its counts.
+        """Read a report; every number is computed anew, from its counts and outcomes.
 
         Parameters
         ----------
@@ -271,7 +263,7 @@ class FairnessReport:
     def _from_dict(cls, data: dict) -> "FairnessReport":
         counts = report_file.counts_of(data)  # which checks the rest as well
         paired = data["counterfactual"]
-        report = cls(
+        return cls(
             counts,
             data["networks"],
             data["config"],
@@ -280,10 +272,6 @@ class FairnessReport:
             data["sets"],
             None if data.get("outcomes") is None else Outcomes.decode(data["outcomes"]),
         )
-        cells = len(set(report.networks)) * counts[0, ..., 0].size
-        if len(counts) > _MOST_REPEATS or cells > _MOST_CELLS:
-            raise ValueError(f"it has {len(counts):,} repeats and {cells:,} cells")
-        return report
 
     def __str__(self) -> str:
         """Return a table in plain text."""

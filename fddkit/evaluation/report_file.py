@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import files
 from ..core.errors import Damaged, FddkitError, NewerFormat
-from ..core.reading import clip, conform, read_bytes, read_json
+from ..core.reading import LARGEST_JSON, clip, conform, parse_json, read_bytes, read_json
 from . import outcomes
 from .measures import METRICS
 
@@ -85,10 +85,22 @@ def write(path: str | os.PathLike, report: dict, look: files.Look | None = None)
     Raises
     ------
     FddkitError
-        If it cannot be written.
+        If it cannot be written, or could not be read again.
     """
-    plain = json.loads(json.dumps(report, allow_nan=False))
-    files.write_json(path, {**plain, "sha256": _seal(plain)}, look or only_reports)
+    try:
+        plain = parse_json(json.dumps(report, allow_nan=False), "it")
+        counts_of(plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FddkitError(
+            f"cannot write {path}: {clip(getattr(error, 'what', error), 200)}; keep the config to "
+            "what JSON holds: text, finite numbers, lists and dictionaries"
+        ) from error
+    sealed, layout = {**plain, "sha256": _seal(plain)}, {"ensure_ascii": False, "allow_nan": False}
+    text = json.dumps(sealed, indent=2, **layout)
+    if len(text) > LARGEST_JSON // 2:  # mostly blanks; nothing larger can be read again
+        text = json.dumps(sealed, **layout)
+    with files.atomic(path, look or only_reports) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read(path: str | os.PathLike) -> dict:
@@ -122,6 +134,8 @@ def read(path: str | os.PathLike) -> dict:
                 f"{path} has report format {data['format_version']}, this fddkit reads up to "
                 f"{FORMAT_VERSION}; update fddkit"
             )
+        if data["format_version"] < 1:
+            raise ValueError(f"there is no format {data['format_version']}")
         sealed = data["format_version"] > 1 or "sha256" in data
         if sealed and data.get("sha256") != _seal(data):
             raise ValueError("its content is not what was written")
@@ -139,9 +153,6 @@ def counts_of(data: dict) -> np.ndarray:
     counts = np.array(data["counts"], dtype=np.int64)
     if counts.ndim != 4:
         raise ValueError(f"its counts have the shape {list(counts.shape)}")
-    for name, axis in (("group_names", 1), ("target_names", 2)):
-        if len(data["config"].get(name, range(counts.shape[axis]))) != counts.shape[axis]:
-            raise ValueError(f"config.{name} does not fit its counts")
     return counts
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.reading import clip
-from ..distillers import health
-from .guard import doubt
+from .guard import doubts_of
 from .measures import METRICS
 from .summary import between
 
@@ -61,9 +60,7 @@ def notes(report: "FairnessReport") -> list[str]:
         f"{report.counts[0].sum():,} images, {classes} classes x {groups} groups; percent; "
         f"intervals over {report.accuracy.unit}"
     ]
-    clause = doubt(report.shown)
-    if clause:
-        found.append(f"{clause}; a small gap would be no merit")
+    found += [clip(clause, 600) for clause in doubts_of(report)]
     for title, one in (("", report), ("counterfactual ", report.counterfactual)):
         if one is not None:
             found += [f"{title}{line}" for line in _too_small(one)]
@@ -72,9 +69,6 @@ def notes(report: "FairnessReport") -> list[str]:
         f"{names[0][a]} {names[1][y]}" if all(names) else f"group {a} class {y}"
         for a, y in report.empty_cells
     ]
-    unwell = health.sentence(report.config.get("health", {}))
-    if unwell:
-        found.append(clip(unwell, 600))
     if cells:
         more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
         found.append(f"left out, no test image: {clip(', '.join(cells[:5]), 200)}{more}")
@@ -90,9 +84,16 @@ def _too_small(report: "FairnessReport") -> list[str]:
         if metric.headline and report.mostly_noise(key):
             # noise falls with the root of the number of images
             enough = float(np.median(size)) * (2 * report.metric(key).noise_floor / _TO_TELL) ** 2
+            told = f"{enough:,.0f} or more would tell {_TO_TELL} points"
+            if enough <= size.min():
+                told = f"they suffice to tell {_TO_TELL} points, and the gap is smaller"
             found.append(
-                f"{metric.title}: mostly noise, with {cells} images of a class and group; "
-                f"{max(enough, size.max()):,.0f} or more would tell {_TO_TELL} points"
+                f"{metric.title}: mostly noise, with {cells} images of a class and group; {told}"
+            )
+        elif metric.headline and metric.between_groups and report.at_its_bound(key):
+            found.append(
+                f"{metric.title}: at its largest possible value within the noise of {cells} images "
+                "of a class and group, so a larger gap could not be told"
             )
     return found
 

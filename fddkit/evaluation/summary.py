@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import FddkitError
 from .intervals import Estimate, t_interval
 from .nulls import Null
 
@@ -53,6 +54,16 @@ class Summary:
     truth: Callable[[], Estimate | None] = _nothing
     measured: Callable[[], Estimate | None] = _nothing
 
+    def __post_init__(self) -> None:
+        """Check that there are values."""
+        try:
+            values = np.asarray(self.values, dtype=float)
+        except (TypeError, ValueError):
+            values = np.empty(0)
+        if not values.ndim or not len(values):
+            raise FddkitError("a Summary needs at least one number; give one per unit")
+        object.__setattr__(self, "values", values)
+
     @property
     def n(self) -> int:
         """How many units there are."""
@@ -61,7 +72,7 @@ class Summary:
     @property
     def over(self) -> str:
         """What the interval is over, in words, e.g. ``"5 sets"``."""
-        return f"{self.n} {self.unit if self.n > 1 else self.unit.removesuffix('s')}"
+        return units(self.n, self.unit)
 
     @property
     def mean(self) -> Any:
@@ -115,6 +126,11 @@ class Summary:
         """The number without the noise of the test images, for gaps: see `corrections`."""
         return self.truth()
 
+    @property
+    def mostly_noise(self) -> bool:
+        """Whether more than half of a gap is what the test images add by chance."""
+        return self.true is not None and 0 < self.mean < 2 * (self.mean - self.true.mean)
+
     def to_dict(self) -> dict:
         """Return the number with all that is known of it for JSON, None where unknown.
 
@@ -145,6 +161,11 @@ class Summary:
         mean, std, interval, floor = self.cells()
         floor = f"; a fair model: {floor}" if floor else ""
         return f"{mean} ± {std} (95% interval {interval} over {self.over}{floor})"
+
+
+def units(n: int, unit: str) -> str:
+    """Return so many units in words, e.g. ``"1 set"`` of ``"sets"``."""
+    return f"{n} {unit if n != 1 else unit.removesuffix('s')}"
 
 
 def between(low: float, high: float) -> str:

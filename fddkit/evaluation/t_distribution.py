@@ -6,7 +6,7 @@ import numpy as np
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(256)
 _STEPS = 200  # of Newton's method; about ten are needed
-_NORMAL = 1e6  # degrees of freedom from which it is the normal distribution to 1e-6
+ENDLESS = 1e6  # degrees of freedom from which it is the normal distribution to 1e-6
 
 
 def inside(t: float, df: float) -> float:
@@ -32,7 +32,7 @@ def inside(t: float, df: float) -> float:
     >>> round(inside(12.706, 1), 4), round(inside(2.0, 4.5), 4)
     (0.95, 0.8917)
     """
-    if df >= _NORMAL:
+    if df >= ENDLESS:
         return math.erf(t / math.sqrt(2))
     # a wide distribution reaches far: the part beyond |theta| = pi / 2 is none
     theta = math.atan(t / math.sqrt(df)) * (1 + _NODES) / 2

@@ -13,7 +13,6 @@ __all__ = [
     "checking",
     "current",
     "factorial",
-    "kept_reports",
     "matrix",
     "notebooks",
     "papers",

@@ -16,6 +16,7 @@ from ..data import distilled
 from ..distillers import fair_extractors, loop, mtt_experts
 from ..evaluation.report import FairnessReport
 from ..evaluation.report_file import FORMAT
+from ..reading import image_file
 from ..rules import encoder
 from .records import LOCK, Record, is_active
 
@@ -105,6 +106,8 @@ def look(path: Path) -> list[Item]:
             return [Item(path, "damaged file", "set aside")]
         if path.suffix == ".json":
             return _json(path)
+        if image_file.NAME.fullmatch(path.name):
+            return _decoded(path)
         return [_tensors(path)] if is_marked(path) else []
     except Damaged as error:
         return [Item(path, *_damaged(path), problem=str(error), header=_header(path))]
@@ -196,6 +199,18 @@ def _json(path: Path) -> list[Item]:
     state = "whole" if "sha256" in read_json(path) else "unsealed"
     data = report.config.get("data", {})
     return [Item(path, "report", state, _of_configuration(data), "", {"config": data})]
+
+
+def _decoded(path: Path) -> list[Item]:
+    """Return the pixels and their journal, which stay or go together."""
+    pixels, journal = path.with_suffix(".u8"), path.with_suffix(".jsonl")
+    if not pixels.is_file():
+        return [Item(journal, "journal of decoded images", "leftover")]
+    state, made = image_file.state(pixels)
+    if path == journal:
+        return [Item(path, "journal of decoded images", state, made)]
+    problem = f"{path} is damaged; it is made again when it is needed" * (state == "damaged")
+    return [Item(path, "decoded images", state, made, problem)]
 
 
 def _run(path: Path) -> list[Item]:

@@ -9,8 +9,7 @@ from typing import Any
 
 from ..core.files import digest
 from ..core.reading import FILE_NAME, conform, read_json
-from ..distillers import health
-from ..evaluation.guard import doubt
+from ..evaluation.guard import doubts_of
 from ..evaluation.measures import headline
 from ..evaluation.report import FairnessReport
 from ..evaluation.summary import Summary
@@ -108,16 +107,8 @@ def content(named: Mapping[str, FairnessReport]) -> dict[str, Any]:
                 numbers[f"{title} {where}{metric.title}"] = summary
                 row[f"{where}{metric.title}"] = _cell(summary)
         rows.append(row)
-        doubts |= {title: why} if (why := doubts_of(report)) else {}
+        doubts |= {title: "; ".join(why)} if (why := doubts_of(report)) else {}
     return {"numbers": numbers, "tables": {"Accuracy and fairness (%)": rows}, "doubts": doubts}
-
-
-def doubts_of(report: FairnessReport) -> str:
-    """Return why the numbers of a report are not to be relied on; empty if they are."""
-    nothing = doubt(report.shown)
-    why = [health.sentence(report.config.get("health", {}))]
-    why += [f"{nothing}; a small gap would be no merit"] if nothing else []
-    return "; ".join(filter(None, why))
 
 
 def _cell(summary: Summary) -> str:

@@ -36,8 +36,9 @@ class Cell:
         finished counts with the time that it took when it ran. None for a baseline as large as
         the training set, which is not kept.
     numbers : dict or None
-        For each metric of `fddkit.evaluation.measures.METRICS`, ``mean``, ``std``, ``ci95`` and
-        ``noise_floor`` over the sets; on the counterfactual test where groups are injected.
+        For each metric of `fddkit.evaluation.measures.METRICS`, what
+        `fddkit.evaluation.summary.Summary.to_dict` gives over the sets; on the counterfactual test
+        where groups are injected.
     error : str or None
         Why some of its sets failed; the numbers are then those of the others.
     """

@@ -10,9 +10,10 @@ from ..core.errors import FddkitError
 from ..core.files import keep_whole, set_aside, write_json
 from ..core.locks import locked, tidy
 from ..core.reading import conform, read_json
+from ..data.catalogue import entry_of
 from ..data.distilled import DistilledSet
 from ..data.loading import load
-from ..distillers.baselines import BASELINES
+from ..distillers.baselines import BASELINES, sized
 from ..distillers.distill import distill
 from ..evaluation.evaluate import evaluate
 from ..evaluation.report import FairnessReport
@@ -75,13 +76,12 @@ def _computed(
 ) -> Ended:
     """Distil and evaluate one set, unless its report already exists."""
     train, test = load(dataset, root=root)
-    words = [dataset, method, rule, f"ipc{ipc}", preset, seed]
+    words = [entry_of(dataset, root).tag, method, rule, f"ipc{ipc}", preset, seed]
     name = "-".join(str(word) for word in words if word != "")
     ends = (".safetensors", f".x{repeats}.json", ".seconds")  # of as many networks
     out, report, clock = (folder / f"{name}{end}" for end in ends)
-    real = BASELINES.get(method)
-    protocol = method if real is None else "dm"  # as everywhere
-    kept = real is None or real.sized  # the others may be as large as the training set
+    protocol = "dm" if method in BASELINES else method  # as everywhere
+    kept = sized(method)  # the others may be as large as the training set
     if kept:
         keep_whole(out, DistilledSet.load)
     fresh, began = kept and not out.exists(), time.monotonic()

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import FddkitError, unknown
-from ..distillers.baselines import BASELINES
+from ..distillers.baselines import BASELINES, sized
 from ..evaluation.measures import headline
 from ..evaluation.report import FairnessReport
 from .comparable import ARCHITECTURE, conditions
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAPERS = ("fairdd", "cobra", "kde")
-_PRINTED = {"accuracy": "acc"}  # what the tables call a metric
+PRINTED = {"accuracy": "acc"}  # what the tables call a metric
 _TEXT = (
     *("paper", "table", "dataset", "distiller", "fairness"),
     *("architecture", "condition", "metric"),
@@ -170,7 +170,7 @@ def beside(
             note = f"{note}, which no paper prints" if note else "no paper prints it"
         rows[name] = {(metric, "here"): report.metric(metric).mean for metric in metrics}
         for metric in metrics:
-            called = _PRINTED.get(metric, metric)
+            called = PRINTED.get(metric, metric)
             found = same[same["metric"] == called].groupby("paper")["mean"].first()
             for paper in theirs.loc[theirs["metric"] == called, "paper"].unique():
                 rows[name][metric, paper] = found.get(paper, float("nan"))
@@ -187,7 +187,7 @@ def _printed(cells: "pd.DataFrame", name: str, ipc: int, distiller: str) -> "pd.
         cells = cells[cells["distiller"] == name]
     else:
         cells = cells[(cells["distiller"] == distiller) & (cells["fairness"] == name)]
-    return cells[cells["ipc"] == ipc] if name not in BASELINES or BASELINES[name].sized else cells
+    return cells[cells["ipc"] == ipc] if sized(name) else cells
 
 
 def costs() -> "pd.DataFrame":

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data.catalogue import CATALOGUE
-from ..evaluation.comparisons import holm
+from ..evaluation.multiple_tests import holm
 from .published_tables import KEY, SIZES, Sizes
 
 if TYPE_CHECKING:
@@ -179,21 +179,44 @@ def against_chance(cells: "pd.DataFrame") -> "pd.DataFrame":
         known = accuracy.get(tuple(getattr(cell, name) for name in KEY), np.nan)
         rows.append(_one(cell, known))
     found = gaps.assign(**{name: [row[name] for row in rows] for name in _COLUMNS})
-    for name in ("p", "p_uneven"):
-        adjusted = found.groupby("metric")[name].transform(lambda p: holm(p.to_numpy(float)))
-        found[f"{name}_holm"] = adjusted
-    return found
+    return corrected(found, "p", "p_uneven")
+
+
+def corrected(found: "pd.DataFrame", *names: str) -> "pd.DataFrame":
+    """Return a table with p-values adjusted by Holm's procedure over the rows of each metric.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        With a column ``metric``.
+    *names : str
+        Columns of p-values, NaN where nothing was tested.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With a column ``<name>_holm`` more for each.
+    """
+    families = found.groupby("metric")
+    return found.assign(**{
+        f"{name}_holm": families[name].transform(lambda p: holm(p.to_numpy(float)))
+        for name in names
+    })  # fmt: skip
+
+
+@cache
+def _fair(dataset: str, accuracy: float, uneven: bool = False) -> dict[str, Chance]:
+    return fair(SIZES[dataset], accuracy, uneven)  # which both metrics of a cell need
 
 
 def _one(cell: tuple, accuracy: float) -> dict:
     """Return the new columns of a cell."""
     if cell.dataset not in SIZES or np.isnan(accuracy):
         return dict.fromkeys(_COLUMNS, np.nan) | {"accuracy": accuracy, "paired": False}
-    sizes = SIZES[cell.dataset]
-    even = fair(sizes, accuracy)[cell.metric]
-    uneven = fair(sizes, accuracy, uneven=True)[cell.metric]
+    even = _fair(cell.dataset, accuracy)[cell.metric]
+    uneven = _fair(cell.dataset, accuracy, uneven=True)[cell.metric]
     return {
-        **{"accuracy": accuracy, "above_guessing": accuracy - 100 / sizes.classes},
+        **{"accuracy": accuracy, "above_guessing": accuracy - 100 / SIZES[cell.dataset].classes},
         **{"null": even.mean, "null_95": even.quantile(0.95)},
         **{"excess": cell.mean - even.mean, "p": even.p(cell.mean)},
         **{"null_uneven": uneven.mean, "p_uneven": uneven.p(cell.mean)},

@@ -9,8 +9,12 @@ by Welch's test from what is printed: mean, standard deviation and number of net
 - **The family** is every tested pair of one metric in the Table 1 of one paper; p-values are
   two-sided, and adjusted over it by Holm's procedure.
 - **The test set is what it is.** That another test set would give other gaps, most of all where
-  they hardly exceed those of a fair model, is no part of it. Instead the difference of *excesses*
-  is tested as well: the rules differ in accuracy, hence in what chance shows.
+  they hardly exceed those of a fair model, is no part of it. But the rules differ in accuracy,
+  hence in what chance adds to their gaps. How much that is cannot be told from what is printed: to
+  a fair model its whole null, to a gap near 100 nearly nothing. So a difference is tested at both
+  ends, with nothing subtracted and with the whole null of each cell, and it *survives* if it does,
+  in one direction, at both; then it does for every share of the nulls in between that is the same
+  for both cells. A larger gap keeps a larger share than a smaller one, which is not modelled.
 """
 
 import math
@@ -19,9 +23,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..evaluation.comparisons import holm
+from ..evaluation.multiple_tests import LEVEL
 from ..evaluation.t_distribution import p_value
-from .published_chance import against_chance
+from .published_chance import against_chance, corrected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,13 +77,15 @@ def welch(
     return t, df, p_value(t, df)
 
 
-def differences(cells: "pd.DataFrame") -> "pd.DataFrame":
+def differences(cells: "pd.DataFrame", gaps: "pd.DataFrame | None" = None) -> "pd.DataFrame":
     """Return every difference between two rules in one row of a Table 1, with its test.
 
     Parameters
     ----------
     cells : pandas.DataFrame
         From `fddkit.experiments.published_tables.table_1`.
+    gaps : pandas.DataFrame, optional
+        `fddkit.experiments.published_chance.against_chance` of these cells, if it is known.
 
     Returns
     -------
@@ -92,6 +98,8 @@ def differences(cells: "pd.DataFrame") -> "pd.DataFrame":
           ``p_holm``;
         - ``excess_difference``, ``p_excess``, ``p_excess_holm``: the same after subtracting what a
           fair model of the same accuracy shows; NaN for the accuracy;
+        - ``survives``: whether ``p_holm`` and, of a gap, ``p_excess_holm`` are below 0.05, and
+          both differences have one sign;
         - ``within_nulls``: the difference is no larger than that of the two fair models;
         - ``untested``: why there is no p-value; empty if there is one.
 
@@ -105,7 +113,7 @@ def differences(cells: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    gaps = against_chance(cells)
+    gaps = against_chance(cells) if gaps is None else gaps
     known = pd.concat([cells[cells["metric"] == "acc"], gaps], ignore_index=True)
     known["name"] = known["fairness"].where(known["fairness"] != "", known["distiller"])
     rows = [
@@ -113,11 +121,10 @@ def differences(cells: "pd.DataFrame") -> "pd.DataFrame":
         for key, row in known[known["fairness"] != ""].groupby(_ROW, sort=False)
         for b, a in combinations(_ranked(row, known), 2)
     ]
-    found = pd.DataFrame(rows)
-    for name in ("p", "p_excess"):
-        adjusted = found.groupby("metric")[name].transform(lambda p: holm(p.to_numpy(float)))
-        found[f"{name}_holm"] = adjusted
-    return found
+    found = corrected(pd.DataFrame(rows), "p", "p_excess")
+    both = (found["p_excess_holm"] < LEVEL) & (found["difference"] * found["excess_difference"] > 0)
+    is_gap = found["excess_difference"].notna()
+    return found.assign(survives=(found["p_holm"] < LEVEL) & (both | ~is_gap))
 
 
 def _ranked(row: "pd.DataFrame", cells: "pd.DataFrame") -> list:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..evaluation.measures import METRICS
+from ..evaluation.multiple_tests import LEVEL
+from .papers import PRINTED
 from .published_chance import against_chance
 from .published_differences import SCOPE, differences
 from .published_tables import possible_networks
@@ -12,7 +14,6 @@ from .published_tables import possible_networks
 if TYPE_CHECKING:
     import pandas as pd
 
-LEVEL = 0.05
 _GUESSING = 5.0  # points above guessing, below which a network has no fairness to speak of
 
 
@@ -27,38 +28,36 @@ def counted(found: "pd.DataFrame") -> "pd.DataFrame":
     Returns
     -------
     pandas.DataFrame
-        Columns ``metric``, ``a``, ``b``; ``pairs``, all of them; ``tested``; ``raw``, ``holm`` and
-        ``excess``, those with p below 0.05 as they are, after Holm, and after Holm with what chance
-        shows subtracted; ``gap``, whether the metric is a gap (otherwise ``excess`` is missing);
-        ``better``, those of the last kind in which a is the better one.
+        Columns ``metric``, ``a``, ``b``; ``pairs``, all of them; ``tested``; ``raw`` and
+        ``holm``, those with p below 0.05 as they are and after Holm; ``both``, of a gap, those that
+        survive it without *and* with what chance shows subtracted (otherwise missing); ``better``,
+        those of the last kind in which a is the better one.
 
     Examples
     --------
     >>> from fddkit.experiments.published_tables import table_1
     >>> found = counted(differences(table_1("cobra"))).query("a == 'cobra' and b == 'fairdd'")
-    >>> print(found.drop(columns=["a", "b", "gap"]).to_string(index=False))
-    metric  pairs  tested  raw  holm  excess  better
-       acc     84      84   63    51    <NA>      38
-     deo_m     84      66   50    34      33      28
-     deo_a     84      84   67    57      48      45
+    >>> print(found.drop(columns=["a", "b"]).to_string(index=False))
+    metric  pairs  tested  raw  holm  both  better
+       acc     84      84   63    51  <NA>      38
+     deo_m     84      66   50    34    31      28
+     deo_a     84      84   67    57    48      45
     """
     import pandas as pd
 
     rows = []
     for (metric, a, b), some in found.groupby(["metric", "a", "b"], sort=False):
         gap = bool(some["excess_difference"].notna().any())
-        last = some["p_excess_holm" if gap else "p_holm"] < LEVEL
-        difference = some["excess_difference"] if gap else -some["difference"]
+        worse = some["difference"] > 0 if gap else some["difference"] < 0
         rows.append({
             **{"metric": metric, "a": a, "b": b, "pairs": len(some)},
             "tested": int(some["p"].notna().sum()),
             "raw": int((some["p"] < LEVEL).sum()),
             "holm": int((some["p_holm"] < LEVEL).sum()),
-            "excess": int(last.sum()) if gap else pd.NA,
-            "gap": gap,
-            "better": int((last & (difference < 0)).sum()),
+            "both": int(some["survives"].sum()) if gap else pd.NA,
+            "better": int((some["survives"] & ~worse).sum()),
         })  # fmt: skip
-    return pd.DataFrame(rows).astype({"excess": "Int64"})
+    return pd.DataFrame(rows).astype({"both": "Int64"})
 
 
 def chances(gaps: "pd.DataFrame") -> "pd.DataFrame":
@@ -118,15 +117,16 @@ def sentences(cells: "pd.DataFrame") -> list[str]:
     >>> from fddkit.experiments.published_tables import table_1
     >>> cells = table_1("cobra").query("dataset == 'cmnist-fg' and distiller == 'dm'")
     >>> print(sentences(cells)[-2])  # doctest: +NORMALIZE_WHITESPACE
-    DEO_A, cobra against fairdd: of 3 pairs 3 can be tested; 3 differ, 3 after Holm, 2 after
-    subtracting what chance shows; cobra is better in 1 of the last.
+    DEO_A, cobra against fairdd: of 3 pairs 3 can be tested; 3 differ, 3 after Holm, 1 also with
+    what chance shows subtracted; cobra is better in 1 of the last.
     """
-    found = [_chance(row) for row in chances(against_chance(cells)).itertuples()]
-    found += [_pair(row) for row in counted(differences(cells)).itertuples()]
+    gaps = against_chance(cells)
+    found = [_chance(row) for row in chances(gaps).itertuples()]
+    found += [_pair(row) for row in counted(differences(cells, gaps)).itertuples()]
     told = possible_networks(cells)
     if len(told):
         n = ", ".join(str(number) for number in sorted(set(told["n"].dropna())))
-        most = np.bincount(np.concatenate(told["numbers"].tolist()).astype(int), minlength=21)
+        most = np.bincount(np.concatenate(told["numbers"].tolist()).astype(int), minlength=11)
         best = np.flatnonzero(most[:11] == most[:11].max())
         found.append(
             f"{(~told['possible']).sum()} of {len(told)} printed DEO_M of which it can be told are "
@@ -137,11 +137,10 @@ def sentences(cells: "pd.DataFrame") -> list[str]:
 
 
 def _chance(row: tuple) -> str:
-    title = METRICS[row.metric].title
     text = (
-        f"{title} of {row.rule}: {row.holm} of {row.cells} cells lie above what a fair model of "
-        f"that accuracy shows (after Holm; {row.raw} before), and {row.either} however its errors "
-        "are spread over the classes"
+        f"{_title(row.metric)} of {row.rule}: {row.holm} of {row.cells} cells lie above what a "
+        f"fair model of that accuracy shows (after Holm; {row.raw} before), and {row.either} "
+        "however its errors are spread over the classes"
     )
     if row.guessing:
         text += f"; {row.guessing} are of networks less than {_GUESSING:.0f} points above guessing"
@@ -149,14 +148,19 @@ def _chance(row: tuple) -> str:
 
 
 def _pair(row: tuple) -> str:
-    title = METRICS[row.metric].title if row.metric in METRICS else "accuracy"
-    start = f"{title}, {row.a} against {row.b}: of {row.pairs} pairs"
+    start = f"{_title(row.metric)}, {row.a} against {row.b}: of {row.pairs} pairs"
     if not row.tested:
         return f"{start} none can be tested, because deviations or numbers of networks are missing."
     last = f"{row.a} is better in {row.better} of the last"
-    if row.gap:
-        last = f"{row.excess} after subtracting what chance shows; {last}"
+    if row.metric != "acc":
+        last = f"{row.both} also with what chance shows subtracted; {last}"
     return f"{start} {row.tested} can be tested; {row.raw} differ, {row.holm} after Holm, {last}."
+
+
+def _title(printed: str) -> str:
+    """Return the title of a metric, from what the tables call it."""
+    ours = {theirs: name for name, theirs in PRINTED.items()}
+    return METRICS[ours.get(printed, printed)].title
 
 
 def _or(numbers: np.ndarray) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.errors import unknown
 from ..data.catalogue import CATALOGUE
+from .comparable import ARCHITECTURE
 from .papers import published
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ TABLE_1 = {"fairdd": ("T1", "T21", "T22"), "cobra": ("T1", "T7", "T8", "T9")}
 RELEASED = {"fairdd": 10}
 #: What identifies a cell, apart from its metric.
 KEY = ("dataset", "distiller", "fairness", "ipc")
+MOST_NETWORKS = 20  # that are tried
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def table_1(paper: str, networks: int | None = None) -> "pd.DataFrame":
     """
     if paper not in TABLE_1:
         raise unknown("paper with a Table 1 of gaps", paper, TABLE_1)
-    cells = published(paper=paper, architecture="convnet")
+    cells = published(paper=paper, architecture=ARCHITECTURE)
     mine = cells["table"].isin(TABLE_1[paper]) & (cells["condition"] == "")
     cells = cells[mine].reset_index(drop=True)
     told = cells.pop("seeds")
@@ -106,15 +108,13 @@ def table_1(paper: str, networks: int | None = None) -> "pd.DataFrame":
     return cells.assign(n=told.fillna(RELEASED.get(paper)), n_from=source)
 
 
-def possible_networks(cells: "pd.DataFrame", most: int = 20) -> "pd.DataFrame":
-    """Return how many networks may stand behind each printed DEO_M.
+def possible_networks(cells: "pd.DataFrame") -> "pd.DataFrame":
+    """Return how many networks, from 1 to 20, may stand behind each printed DEO_M.
 
     Parameters
     ----------
     cells : pandas.DataFrame
         From `table_1`.
-    most : int
-        The largest number to try.
 
     Returns
     -------
@@ -139,8 +139,8 @@ def possible_networks(cells: "pd.DataFrame", most: int = 20) -> "pd.DataFrame":
     [[44.67, 10, (3, 6, 9, 12, 15, 18), False]]
     """
     telling = [name for name, sizes in SIZES.items() if sizes.exact and sizes.cell <= 100]
-    found = cells[cells["dataset"].isin(telling) & cells["metric"].str.endswith("_m")]
-    numbers, n = [], np.arange(1, most + 1)
+    found = cells[cells["dataset"].isin(telling) & (cells["metric"] == "deo_m")]
+    numbers, n = [], np.arange(1, MOST_NETWORKS + 1)
     for cell in found.itertuples():
         images = SIZES[cell.dataset].cell * n
         total = cell.mean / 100 * images  # how many images the gap has, summed over networks
@@ -148,4 +148,4 @@ def possible_networks(cells: "pd.DataFrame", most: int = 20) -> "pd.DataFrame":
         numbers.append(tuple(n[off < 0.0101].tolist()))
     possible = [n in some for n, some in zip(found["n"], numbers, strict=True)]
     found = found.assign(numbers=numbers, possible=possible)
-    return found[found["numbers"].map(len) < most].reset_index(drop=True)
+    return found[found["numbers"].map(len) < MOST_NETWORKS].reset_index(drop=True)

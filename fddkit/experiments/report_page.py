@@ -11,7 +11,7 @@ from typing import Any
 from ..core import files
 from ..core.errors import FddkitError
 from ..core.reading import read_bytes
-from ..evaluation.comparisons import LEVEL
+from ..evaluation.kept_numbers import only_chance, over
 from .report_cards import STATUS, anchor, card
 
 _TITLE = "<title>fddkit: results</title>"  # of the template
@@ -180,44 +180,6 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def only_chance(value: Any) -> bool:
-    """Return whether a gap between groups is not more than chance shows.
-
-    Parameters
-    ----------
-    value : Any
-        A number of ``metrics.json``.
-
-    Returns
-    -------
-    bool
-        True where a fair model would show no less in at least one test of twenty (p >= 0.05).
-        False also where p is not known: older runs kept only the mean of a fair model, computed
-        too high for counterfactual tests, and no test can be made of that.
-    """
-    p = value.get("p") if isinstance(value, dict) else None
-    return isinstance(p, int | float) and p >= LEVEL
-
-
-def over(value: Any) -> str:
-    """Return what the interval of a number is over.
-
-    Parameters
-    ----------
-    value : Any
-        A number of ``metrics.json``.
-
-    Returns
-    -------
-    str
-        E.g. ``"3 sets"``; empty where unknown.
-    """
-    n, unit = (value.get(key) if isinstance(value, dict) else None for key in ("n", "unit"))
-    if not isinstance(n, int) or not isinstance(unit, str):
-        return ""
-    return f"{show(n)} {unit if n != 1 else unit.removesuffix('s')}"
 
 
 def _order(value: Any) -> tuple:

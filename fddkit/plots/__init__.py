@@ -7,12 +7,13 @@ in print.
 
 from .clouds import pairs, stars
 from .costs import cost
+from .counts import group_table
 from .coverage import cells
 from .evidence import by_chance, by_size, calibration, decomposition, differences
 from .evolution import colour_shares, film, gif, losses
 from .geometry import amplification, effects, reach, residuals, targets
 from .images import gallery, mosaic, sets, strip
-from .results import comparison, curve, group_table, rates, tradeoff
+from .results import comparison, curve, rates, tradeoff
 from .style import WIDTH, Figure, colour, group_colours
 
 __all__ = [

@@ -37,7 +37,7 @@ def cells(
     everything = np.concatenate([values.ravel() for values in named.values()])
     low = np.nanmin(everything) if low is None else low
     high = np.nanmax(everything) if high is None else high
-    figure = new(WIDTH, 1 + 0.18 * len(target_names))
+    figure = new(WIDTH, max(2.0, 1 + 0.18 * len(target_names)))
     axes = figure.subplots(1, len(named), sharey=True, squeeze=False)[0]
     for ax, (title, values) in zip(axes, named.items(), strict=True):
         sns.heatmap(

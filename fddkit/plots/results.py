@@ -6,56 +6,9 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 
-from ..data.grouped import GroupedDataset
 from ..evaluation.measures import METRICS, Metric, headline
 from ..evaluation.report import FairnessReport
 from .style import WIDTH, Figure, colour, new, styled
-
-
-@styled
-def group_table(data: GroupedDataset, title: str = "") -> Figure:
-    """Show how many images each class and group has.
-
-    Parameters
-    ----------
-    data : GroupedDataset
-        Any set.
-    title : str
-        By default the name of the set.
-
-    Returns
-    -------
-    Figure
-        The diagonal is the bias.
-
-    Examples
-    --------
-    >>> import fddkit as fdd
-    >>> train, _ = fdd.load("digits", br=0.9)
-    >>> figure = fdd.plots.group_table(train)
-    """
-    counts = data.counts().cpu().numpy()
-    share = counts / counts.sum(1, keepdims=True).clip(1)
-    figure = new(min(WIDTH, 1.4 + 0.42 * data.n_groups), 0.9 + 0.22 * data.n_classes)
-    ax = figure.subplots()
-    sns.heatmap(
-        share,
-        ax=ax,
-        annot=counts,
-        fmt="d",
-        annot_kws={"size": 6},
-        cmap="Blues",
-        vmin=0,
-        vmax=1,
-        linewidths=0.5,
-        cbar_kws={"label": "share of the class"},
-        xticklabels=data.group_names,
-        yticklabels=data.target_names,
-    )
-    ax.set(xlabel="group (PA)", ylabel="class (TA)", title=title or f"{data.name}: images")
-    ax.tick_params(length=0)
-    ax.tick_params(axis="x", rotation=45)
-    return figure
 
 
 @styled
@@ -161,11 +114,13 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
         ax.grid(axis="x", color="0.9", linewidth=0.6)
         ax.tick_params(axis="y", length=0)
     axes[0].invert_yaxis()
+    paired = any(report.counterfactual for report in named.values())
+    label = "balanced test" if paired else "test"
     handles = [
-        mpl.lines.Line2D([], [], marker="o", ls="", ms=4.5, color="0.3", label="balanced test"),
+        mpl.lines.Line2D([], [], marker="o", ls="", ms=4.5, color="0.3", label=label),
         mpl.lines.Line2D([], [], lw=7, color="0.8", label="by chance, if fair"),
     ]
-    if any(report.counterfactual for report in named.values()):
+    if paired:
         handles.insert(
             1,
             mpl.lines.Line2D(

@@ -92,7 +92,7 @@ def maxres(signal: Signal, named: Mapping[str, DistilledSet]) -> dict[str, MaxRe
 
 
 def maxres_of_targets(
-    stats: GroupStatistics, rules: Iterable[str] | None = None, squared: bool = True
+    stats: GroupStatistics, rules: Iterable[str] | None = None
 ) -> dict[str, MaxRes]:
     """Compute what COBRA's Table 5 prints: ``max_a |Phi[y, a] - m[y]|^2`` of the rules' targets m.
 
@@ -108,8 +108,6 @@ def maxres_of_targets(
     rules : iterable of str, optional
         As for `fddkit.theory.aims`: the target is that under squared error. [?] The paper does not
         say which point it takes for methods with another distance (the cosine of DC).
-    squared : bool
-        Whether lengths are squared, as in Table 5; without, they are in the units of `maxres`.
 
     Returns
     -------
@@ -138,8 +136,7 @@ def maxres_of_targets(
     >>> {rule: one.mean for rule, one in found.items()}
     {'vanilla': 81.0, 'fairdd': 25.0, 'cobra': 25.0}
     """
-    power = 2 if squared else 1
-    return {rule: MaxRes(worst(stats, m) ** power) for rule, m in aims(stats, rules).items()}
+    return {rule: MaxRes(worst(stats, m) ** 2) for rule, m in aims(stats, rules).items()}
 
 
 class MaxResOfSet(NamedTuple):
@@ -148,7 +145,7 @@ class MaxResOfSet(NamedTuple):
     Attributes
     ----------
     targets : dict of str to MaxRes
-        Of each rule's target, squared by default; Table 5 has the one of the set's own rule.
+        Of each rule's target, squared; Table 5 has the one of the set's own rule.
     images : MaxRes
         Of the set's images, not squared.
     """
@@ -163,7 +160,6 @@ def maxres_of_set(
     network: Network | str = "own",
     method: str | None = None,
     rules: Iterable[str] | None = None,
-    squared: bool = True,
     per_cell: int | None = None,
     seed: int = 0,
     preset: str | None = None,
@@ -187,8 +183,6 @@ def maxres_of_set(
         default that of the set.
     rules : iterable of str, optional
         Whose targets are measured, as for `maxres_of_targets`.
-    squared : bool
-        Whether the targets' lengths are squared, as in Table 5.
     per_cell : int or None
         Real images of each class and group [?]; None uses all.
     seed : int
@@ -234,6 +228,4 @@ def maxres_of_set(
         network = made[network]()
     signal = Signal(train, method, network, seed=seed, preset=preset)
     stats = signal.groups(per_cell)
-    return MaxResOfSet(
-        maxres_of_targets(stats, rules, squared), MaxRes(worst(stats, signal.synthetic(s)))
-    )
+    return MaxResOfSet(maxres_of_targets(stats, rules), MaxRes(worst(stats, signal.synthetic(s))))

@@ -11,6 +11,7 @@ from ..core.rng import derive, generator
 from ..core.versions import choose_device
 from ..data.distilled import DistilledSet
 from ..data.grouped import GroupedDataset
+from ..data.imperfect import require_groups
 from ..distillers.registry import find, settings
 from ..rules.targets import Segments
 from ..training.fit import fit, recipe
@@ -177,6 +178,7 @@ class Signal:
         -------
         GroupStatistics
         """
+        require_groups(self.train, "a statistic of groups")
         train, counts = self.train, self.train.counts().cpu()
         classes, groups = counts.shape
         order = torch.randperm(len(train), generator=generator(self.seed, "signal"))

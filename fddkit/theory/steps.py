@@ -6,6 +6,7 @@ import torch
 
 from ..core.errors import FddkitError
 from ..data.grouped import GroupedDataset
+from ..data.imperfect import require_groups
 from ..distillers.dm import DM
 from ..distillers.registry import settings
 from ..distillers.start import initial
@@ -81,6 +82,7 @@ def collinearity(
     >>> found.groups, round(found.factor, 6), found.residual < 1e-9
     (10, 10.0, True)
     """
+    require_groups(train, "the rule 'cobra'")
     present = (train.counts() > 0).sum(1)
     if (present != present[0]).any():
         raise FddkitError(

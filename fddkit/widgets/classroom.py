@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import ipywidgets as w
 from markupsafe import Markup
 
-from ..evaluation.comparisons import LEVEL
 from ..evaluation.guard import doubt
+from ..evaluation.multiple_tests import LEVEL
 from ..evaluation.report import FairnessReport
 from ..workbench.choice import Choice
 from ..workbench.jobs import Job

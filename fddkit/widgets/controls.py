@@ -7,6 +7,7 @@ import ipywidgets as w
 import traitlets
 
 from ..core.errors import FddkitError
+from ..data import file_sets
 from ..data.catalogue import CATALOGUE
 from ..data.sampling import SAMPLING
 from ..distillers.baselines import BASELINES
@@ -17,6 +18,22 @@ from .html import HTML
 from .turns import in_turn
 
 IPCS = (1, 2, 3, 5, 10, 20, 50)
+_OWN, _APART, _WHOLE, _THINNED = "own", "apart", "whole", "thinned"
+_PAINTED = (("the set's own groups", _OWN), ("two groups, GAP apart", _APART))
+_NATURAL = (("as it is", _WHOLE), ("thinned to BR", _THINNED))
+#: Tooltips, for painted groups and for natural ones.
+_BIAS = (
+    "The set's own groups (mostly colours), or COBRA's: plain and altered images",
+    "All images, with the shares that the groups have; or fewer, so that each majority has BR",
+)
+_GAP = (
+    "How different the second group looks: 0 alike, 1 other colours, ... 4 rotated",
+    "The groups of this set are real: no image can be painted as a member of another one",
+)
+_BR = (
+    "Bias ratio: the share of the majority group in each class",
+    "Bias ratio: images of the majority or of the others are left out until it is reached",
+)
 _WIDE = {"layout": w.Layout(width="290px"), "style": {"description_width": "64px"}}
 
 
@@ -28,7 +45,8 @@ class Controls(traitlets.HasTraits):
     choice : Choice
         Their initial state.
     root : str
-        The folder with the raw data; sets that are not there cannot be chosen.
+        The folder with the raw data; sets that are not there cannot be chosen. The ``.fdd`` files
+        in it can, and so can any other file once a choice names it.
 
     Attributes
     ----------
@@ -54,7 +72,8 @@ class Controls(traitlets.HasTraits):
 
     def _offer_data(self, root: str) -> None:
         """Make the controls of the training set: which one, and how biased."""
-        here = [(f"{n}: {e.title}", n) for n, e in CATALOGUE.items() if e.on_disk(root)]
+        here = [e for e in CATALOGUE.values() if e.on_disk(root)]
+        here = [(f"{e.name}: {e.title}", e.name) for e in [*here, *file_sets.found(root)]]
         self.dataset = w.Dropdown(
             options=here,
             description="data set",
@@ -62,16 +81,14 @@ class Controls(traitlets.HasTraits):
             **_WIDE,
         )
         self.bias = w.Dropdown(
-            options=[("the set's own groups", False), ("two groups, GAP apart", True)],
+            options=_PAINTED,
             description="bias",
-            tooltip="The set's own groups (mostly colours), or COBRA's: plain and altered images",
             **_WIDE,
         )
         self.gap = w.IntSlider(
             min=0,
             max=4,
             description="GAP",
-            tooltip="How different the second group looks: 0 alike, 1 other colours, ... 4 rotated",
             **_WIDE,
         )
         self.br = w.FloatSlider(
@@ -128,23 +145,39 @@ class Controls(traitlets.HasTraits):
         """Move the controls to a choice."""
         with self._silence():
             if choice.dataset not in [name for _, name in self.dataset.options]:
-                raise FddkitError(
-                    f"{choice.dataset} is not on this disk; get it with `fddkit datasets "
-                    f"--download {choice.dataset}`, or choose digits"
-                )
+                self._offer(choice.dataset)
             self._fit(choice)
-            self.dataset.value, self.bias.value = choice.dataset, choice.gap is not None
+            self.dataset.value, self.bias.value = choice.dataset, _bias(choice)
             self.gap.value = choice.gap or 0
             if choice.ipc not in self.ipc.options:
                 self.ipc.options = sorted({*self.ipc.options, choice.ipc})
-            self.br.value, self.ipc.value, self.method.value = choice.br, choice.ipc, choice.method
+            self.ipc.value, self.method.value = choice.ipc, choice.method
+            if choice.br is not None:
+                self.br.value = choice.br
             self.fairness.value, self.sampling.value = choice.fairness, choice.sampling
             self.seed.value, self.preset.value = choice.seed, choice.preset
         self.choice = choice
 
+    def _offer(self, name: str) -> None:
+        """Add a data set to the menu: a file that is not in the folder of the data."""
+        entry = CATALOGUE[name]
+        if not entry.sha256:
+            raise FddkitError(
+                f"{name} is not on this disk; get it with `fddkit datasets --download {name}`, or "
+                "choose digits"
+            )
+        self.dataset.options = [*self.dataset.options, (f"{name}: {entry.title}", name)]
+
     def _fit(self, choice: Choice) -> None:
         """Offer only what is possible with this choice."""
         self.br.min = choice.balance
+        self.br.disabled = choice.br is None
+        offered = _NATURAL if choice.natural else _PAINTED
+        if self.bias.options != offered:
+            self.bias.options = offered
+            self.bias.value = _bias(choice)
+        for widget, told in ((self.bias, _BIAS), (self.gap, _GAP), (self.br, _BR)):
+            widget.tooltip = told[choice.natural]
         self.gap.disabled = choice.gap is None
         rules = list(RULES)
         if not choice.baseline:
@@ -169,7 +202,7 @@ class Controls(traitlets.HasTraits):
             self._fit(choice)
             self.fairness.value = choice.fairness
             # without this, rounding noise would be sent back to a slider that has moved on
-            if abs(self.br.value - choice.br) > 1e-4:
+            if choice.br is not None and abs(self.br.value - choice.br) > 1e-4:
                 self.br.value = choice.br
         self.choice = choice
 
@@ -177,10 +210,13 @@ class Controls(traitlets.HasTraits):
         rule, method = self.fairness.value, self.method.value
         if method in METHODS and lacks(method, rule):
             rule = next(name for name in RULES if not lacks(method, name))
+        bias, natural = self.bias.value, CATALOGUE[self.dataset.value].natural
+        if bias not in [value for _, value in (_NATURAL if natural else _PAINTED)]:
+            bias = _WHOLE if natural else _OWN  # of another kind of set, chosen just now
         return Choice(ipc=1).with_(
             dataset=self.dataset.value,
-            gap=self.gap.value if self.bias.value else None,
-            br=round(self.br.value, 4),
+            gap=self.gap.value if bias == _APART else None,
+            br=None if bias == _WHOLE else round(self.br.value, 4),
             ipc=self.ipc.value,
             method=method,
             fairness=rule,
@@ -196,3 +232,10 @@ class Controls(traitlets.HasTraits):
             yield
         finally:
             self._quiet = before
+
+
+def _bias(choice: Choice) -> str:
+    """Return the value of the menu "bias" for a choice."""
+    if choice.natural:
+        return _WHOLE if choice.br is None else _THINNED
+    return _OWN if choice.gap is None else _APART

@@ -31,7 +31,7 @@ from .turns import in_turn
 #: What each figure of `Explorer.figures` shows.
 CAPTIONS = {
     "gallery": "Random images of the training set at this bias ratio.",
-    "groups": "Number of images of each class (row) and group (column): the diagonal is the bias.",
+    "groups": "Number of images of each class (row) and group (column).",
     "targets": "The groups of a class and the targets of the rules, in the plane of the groups.",
     "images": "Synthetic images of the latest runs, at most five of each class.",
     "losses": "Matching loss of each run.",

@@ -122,9 +122,9 @@ class Inspector:
         _, s, known = self._kept
         if y not in known:
             canvas = self.bench.canvas(job.choice)
-            index = canvas.deck.rows[y]
+            index = canvas.rows(job.choice.br)[y]
             index = index[torch.linspace(0, len(index) - 1, min(_REAL, len(index))).long()]
-            real = canvas.painted(canvas.deal(job.choice.br)[index], index)
+            real = canvas.some(index, job.choice.br)
             found = extract({"distilled": s, "real": real}, per_cell=None, progress=False)
             known[y] = (real, found)
         real, found = known[y]

@@ -69,7 +69,7 @@ class Live:
         self.gallery.show(
             scene.images,
             scene.target_names,
-            f"images of {choice.dataset} at BR {choice.br:.2f}, a row for each class",
+            f"images of {choice.dataset}, {choice.bias}, a row for each class",
             width=240,
         )
         classes = [(name, y) for y, name in enumerate(scene.target_names)]
@@ -94,8 +94,8 @@ def _sentence(scene: Scene, y: int) -> Markup:
     """Describe in words what the panels show."""
     counts, stats = scene.counts[y], scene.stats
     most, names = int(counts.argmax()), scene.group_names
-    where = Markup("<b>BR {:.2f}</b>: of the {} images of class <b>{}</b>, {} are {}.").format(
-        scene.choice.br, counts.sum(), scene.target_names[y], counts[most], names[most]
+    where = Markup("<b>{}</b>: of the {} images of class <b>{}</b>, {} are {}.").format(
+        scene.choice.bias, counts.sum(), scene.target_names[y], counts[most], names[most]
     )
     if int(stats.present[y].sum()) < 2:
         return where + " No other group is left, so nothing can be learnt about the others."

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..evaluation.comparisons import LEVEL
+from ..evaluation.kept_numbers import only_chance, over
 from ..evaluation.measures import Metric
 from .panels import FAINT, INK
 
@@ -25,14 +25,6 @@ def formatted(value: object, form: str) -> str:
     return format(value, form) if isinstance(value, int | float) else "unknown"
 
 
-def over(number: Mapping[str, Any]) -> str:
-    """Return what an interval is over, e.g. ``"3 sets"``; empty if that is not known."""
-    n, unit = number.get("n"), number.get("unit")
-    if not isinstance(n, int) or not isinstance(unit, str):
-        return ""
-    return f"{n} {unit if n != 1 else unit.removesuffix('s')}"
-
-
 def cell(number: Mapping[str, Any]) -> Markup:
     """Return a number with its interval and, for a gap, what chance shows.
 
@@ -46,7 +38,8 @@ def cell(number: Mapping[str, Any]) -> Markup:
     Markup
         HTML; a tooltip says what the interval is over.
     """
-    low, high = number.get("ci95") or (None, None)
+    ends = number.get("ci95")
+    low, high = ends if isinstance(ends, list | tuple) and len(ends) == 2 else (None, None)
     interval = "" if low is None else f" [{formatted(low, '.0f')}, {formatted(high, '.0f')}]"
     units = over(number)
     beside = by_chance(number)
@@ -62,11 +55,11 @@ def cell(number: Mapping[str, Any]) -> Markup:
 
 def by_chance(number: Mapping[str, Any]) -> Markup:
     """Return what chance shows, for a gap: its mean, and what it exceeds once in twenty."""
-    mean, most, p = (number.get(key) for key in ("noise_floor", "most_by_chance", "p"))
+    mean, most = (number.get(key) for key in ("noise_floor", "most_by_chance"))
     if mean is None:
         return Markup()
     quantile = "" if most is None else f" (at most {formatted(most, '.0f')})"
-    mark = "≈ " if isinstance(p, int | float) and p >= LEVEL else ""
+    mark = "≈ " if only_chance(number) else ""
     return Markup('{}<span style="color:{}">by chance {}{}</span>').format(
         mark, FAINT, formatted(mean, ".0f"), quantile
     )

@@ -128,7 +128,7 @@ def _table(found: list[Finished], choice: Choice, reports: str) -> Markup:
     first = next((one for one in found if one.ipc is not None), found[0])
     exact = (first.br, first.ipc or choice.ipc) == (choice.br, choice.ipc)
     return Markup(
-        '<div style="color:{ink}">{first.dataset}, {choice.method}: <b>BR {br}, IPC {ipc}</b>, '
+        '<div style="color:{ink}">{first.dataset}, {choice.method}: <b>{br}, IPC {ipc}</b>, '
         '{choice.preset}, {told}.<table style="font-size:12px;border-spacing:10px 1px"><thead>'
         "<tr><th>rule</th>{heads}<th>over</th></tr></thead>"
         "<tbody>{rows}</tbody></table>{key}{doubts}</div>"
@@ -136,7 +136,7 @@ def _table(found: list[Finished], choice: Choice, reports: str) -> Markup:
         ink=INK,
         first=first,
         choice=choice,
-        br=formatted(first.br, "g"),
+        br="natural bias" if first.br is None else f"BR {formatted(first.br, 'g')}",
         ipc=formatted(first.ipc or choice.ipc, "g"),
         told="exactly as chosen" if exact else "the closest results there are",
         heads=heads(headline()),

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from markupsafe import Markup
 
-from ..distillers import health
-from ..evaluation.guard import doubt
+from ..evaluation.guard import doubts_of
 from ..evaluation.measures import headline
 from ..evaluation.report import FairnessReport
 from ..plots import colour
-from .numbers import KEY, alert, by_chance, formatted, heads, over, row
+from .numbers import KEY, alert, by_chance, formatted, heads, row
 from .panels import FAINT, INK
 
 
@@ -101,7 +100,7 @@ def rates(report: FairnessReport) -> Markup:
                 '<td style="{small};text-align:right"><b>{gap}</b></td></tr>'
             ).format(small=_SMALL, name=name, cells=Markup().join(cells), gap=gap)
         )
-    test = "every test image in every group" if report.counterfactual else "balanced test"
+    test = "every test image in every group" if report.counterfactual else "test images"
     n, unit = used.accuracy.n, used.accuracy.unit
     test += f"; mean of {n} {unit}" if n > 1 else f"; one {unit.removesuffix('s')}"
     return Markup(
@@ -122,7 +121,7 @@ def rates(report: FairnessReport) -> Markup:
         rows=Markup().join(rows),
         numbers=Markup("; ").join(_headlines(used)),
         key=KEY,
-        doubts=alert(*_doubts(report, "")),
+        doubts=alert(*doubts_of(report)),
     )
 
 
@@ -136,16 +135,6 @@ def _headlines(report: FairnessReport) -> Iterator[Markup]:
             )
             + (Markup(" ") + by_chance(number)).rstrip()
         )
-
-
-def _doubts(report: FairnessReport, title: str) -> tuple[str, str]:
-    """Return what is wrong with the tested set, and with the networks that it trained."""
-    unwell = health.sentence(report.config.get("health", {}))
-    nothing = doubt(report.shown, title)
-    return (
-        f"{title}: {unwell}" if title and unwell else unwell,
-        f"{nothing}; a small gap would be no merit." if nothing else "",
-    )
 
 
 _SMALL = "padding:1px 3px;font-weight:normal;font-size:10px"
@@ -195,10 +184,10 @@ def table(named: Mapping[str, FairnessReport]) -> Markup:
                 colour=colour(title),
                 title=title,
                 cells=row(numbers),
-                over=over(numbers[0]) + (" of one set" if report.sets is None else ""),
+                over=report.shown.accuracy.over + (" of one set" if report.sets is None else ""),
             )
         )
-    doubts = [one for title, report in named.items() for one in _doubts(report, title)]
+    doubts = [one for title, report in named.items() for one in doubts_of(report, title)]
     return Markup(
         '<div style="color:{ink};font-size:12px">'
         '<table style="font-size:12px;border-spacing:8px 2px">'

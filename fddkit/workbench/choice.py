@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from ..core.errors import FddkitError, unknown
 from ..data.catalogue import CATALOGUE
 from ..data.sampling import SAMPLING
-from ..distillers.baselines import BASELINES
+from ..distillers.baselines import BASELINES, sized
 from ..distillers.registry import find
 
 
@@ -17,11 +17,12 @@ class Choice:
     Attributes
     ----------
     dataset : str
-        One of `fddkit.data.catalogue`.
+        One of `fddkit.data.catalogue`, or the path of a file.
     gap : int or None
-        COBRA's GAP level; None for the data set's own groups.
-    br : float
-        Bias ratio, from equal groups to 1.
+        COBRA's GAP level; None for the data set's own groups, which natural ones always are.
+    br : float or None
+        Bias ratio, from equal groups to 1; None takes the data set's own, and stays None for the
+        natural bias of natural groups.
     ipc : int
         Images per class.
     method, fairness, sampling : str
@@ -50,7 +51,7 @@ class Choice:
 
     dataset: str = "digits"
     gap: int | None = None
-    br: float = 0.75
+    br: float | None = 0.75
     ipc: int = 10
     method: str = "dm"
     fairness: str = "cobra"
@@ -59,10 +60,16 @@ class Choice:
     preset: str = "quick"
 
     def __post_init__(self) -> None:
-        CATALOGUE[self.dataset]  # raises if it is unknown
+        entry = CATALOGUE[self.dataset]  # raises if it is unknown
+        if self.gap is not None and entry.natural:
+            raise FddkitError(
+                f"gap={self.gap!r} paints groups, but those of {self.dataset} are real; give None"
+            )
+        if self.br is None:  # one without painted groups keeps None, its natural bias
+            object.__setattr__(self, "br", entry.default_br)
         if self.gap not in (None, 0, 1, 2, 3, 4):
             raise FddkitError(f"gap={self.gap!r} is not a GAP level; give None, 0, 1, 2, 3 or 4")
-        if not self.balance - 1e-9 <= self.br <= 1:
+        if self.br is not None and not self.balance - 1e-9 <= self.br <= 1:
             raise FddkitError(
                 f"br={self.br} is outside [{self.balance:g}, 1]; give a share between equal groups "
                 f"({self.balance:g}) and a single group (1)"
@@ -80,6 +87,11 @@ class Choice:
         return CATALOGUE[self.dataset].groups if self.gap is None else 2
 
     @property
+    def natural(self) -> bool:
+        """Whether the groups are real, so that a bias ratio thins them."""
+        return CATALOGUE[self.dataset].natural
+
+    @property
     def balance(self) -> float:
         """The smallest bias ratio, at which all groups are equally large."""
         return round(1 / self.groups, 4)
@@ -92,7 +104,7 @@ class Choice:
     @property
     def sized(self) -> bool:
         """Whether ``ipc`` determines the number of images."""
-        return not self.baseline or BASELINES[self.method].sized
+        return sized(self.method)
 
     @property
     def title(self) -> str:
@@ -103,21 +115,37 @@ class Choice:
         group = " by group" if self.sampling == "group" and not self.baseline else ""
         preset = "" if self.preset == "quick" else f" {self.preset}"
         seed = f" seed {self.seed}" if self.seed else ""
-        return f"{what}{size}{group}{preset}, {self.dataset}{gap} BR {self.br:g}{seed}"
+        return f"{what}{size}{group}{preset}, {self.dataset}{gap} {self.bias}{seed}"
+
+    @property
+    def bias(self) -> str:
+        """The bias ratio in words."""
+        return "natural bias" if self.br is None else f"BR {self.br:g}"
 
     @property
     def name(self) -> str:
         """The same as a file name."""
-        values = asdict(self) | {"gap": "own" if self.gap is None else f"gap{self.gap}"}
+        values = asdict(self) | {
+            "dataset": CATALOGUE[self.dataset].tag,
+            "gap": "own" if self.gap is None else f"gap{self.gap}",
+            "br": "natural" if self.br is None else self.br,
+        }
         return "-".join(
             f"{value:g}" if isinstance(value, float) else str(value) for value in values.values()
         )
 
     def with_(self, **changes: object) -> "Choice":
-        """Return a changed choice; a bias ratio below its balance is raised to it."""
-        br = changes.pop("br", self.br)
-        moved = replace(self, **changes, br=1.0)  # which any groups allow
-        return replace(moved, br=max(br, moved.balance))
+        """Return a changed choice; a bias ratio below its balance is raised to it.
+
+        Another data set has its own bias, if its groups are natural and those before were not, or
+        the other way round.
+        """
+        entry = CATALOGUE[changes.get("dataset", self.dataset)]
+        same = entry.natural == self.natural
+        br = changes.pop("br", self.br if same else entry.default_br)
+        gap = changes.pop("gap", self.gap if same else None)
+        moved = replace(self, **changes, gap=gap, br=1.0)  # which any groups allow
+        return replace(moved, br=br if br is None else max(br, moved.balance))
 
     def data(self, root: str) -> dict[str, object]:
         """Return the arguments of `fddkit.load`."""
@@ -138,7 +166,8 @@ class Choice:
         words = ["fddkit", "distill", "--dataset", self.dataset]
         if CATALOGUE[self.dataset].source is not None:
             words += ["--root", root]
-        words += ["--br", f"{self.br:g}"]
+        if self.br is not None:
+            words += ["--br", f"{self.br:g}"]
         if self.gap is not None:
             words += ["--gap", str(self.gap)]
         words += ["--data-seed", str(self.seed), "--method", self.method]

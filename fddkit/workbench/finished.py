@@ -10,16 +10,16 @@ from typing import Any
 from ..core.errors import FddkitError
 from ..core.reading import FILE_NAME, clip, conform, is_file, read_json
 from ..data.catalogue import CATALOGUE
-from ..distillers.baselines import BASELINES
+from ..data.file_sets import is_path
+from ..distillers.baselines import BASELINES, sized
+from ..evaluation.guard import doubts_of
 from ..evaluation.measures import headline
 from ..evaluation.report import FairnessReport
-from ..experiments.kept_reports import doubts_of
 from ..experiments.records import Record
 from .choice import Choice
 
-# older reports on the whole set do not say what it was
-_WHOLE = next(name for name, one in BASELINES.items() if not one.sized)
-_DATA = {"dataset": str, "gap": (int, None), "br": float}
+_WHOLE = "whole"  # a report on a real set does not say that it is of the whole of it
+_DATA = {"dataset": str, "gap?": (int, None), "br": (float, None), "sha256?": str}
 _GIVEN = {
     "dataset": str,
     "ipc": int,
@@ -52,8 +52,8 @@ class Finished:
         What was distilled, and how; for a baseline, method and rule are both its name.
     gap : int or None
         GAP level.
-    br : float
-        Bias ratio.
+    br : float or None
+        Bias ratio; None for the natural one.
     ipc : int or None
         Images per class; None for a baseline that has no number of them.
     preset : str
@@ -67,11 +67,13 @@ class Finished:
         The distilled set.
     doubt : str
         Why the numbers are not to be relied on; empty if they are.
+    sha256 : str
+        Of the data, where it is a file and this is known.
     """
 
     dataset: str
     gap: int | None
-    br: float
+    br: float | None
     ipc: int | None
     method: str
     rule: str
@@ -80,12 +82,15 @@ class Finished:
     where: Path
     out: Path | None = None
     doubt: str = ""
+    sha256: str = ""
 
     def distance(self, choice: Choice) -> float:
         """Return how far its BR and IPC are from those of a choice; 0 means equal."""
         ipc = choice.ipc if self.ipc is None else self.ipc
         larger, smaller = max(ipc, choice.ipc), min(ipc, choice.ipc)
-        return abs(self.br - choice.br) + 0.1 * (larger / smaller - 1)
+        natural = self.br is None, choice.br is None
+        bias = float(natural[0] != natural[1]) if any(natural) else abs(self.br - choice.br)
+        return bias + 0.1 * (larger / smaller - 1)
 
 
 def finished(
@@ -123,10 +128,12 @@ def nearest(found: list[Finished], choice: Choice) -> list[Finished]:
         All with the same BR and IPC, the closest that there are, because results with different
         ones should not be compared.
     """
+    now = CATALOGUE[choice.dataset].sha256  # a file may have changed
     fits = [
         one
         for one in found
-        if (one.dataset, one.gap, one.preset) == (choice.dataset, choice.gap, choice.preset)
+        if one.sha256 in ("", now)
+        and (one.dataset, one.gap, one.preset) == (choice.dataset, choice.gap, choice.preset)
         and one.method in (choice.method, *BASELINES)
     ]
     if not fits:
@@ -157,7 +164,7 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
         out = path.with_name(path.name.rsplit(".x", 1)[0] + ".safetensors")
         yield Finished(
             data["dataset"],
-            data["gap"],
+            data.get("gap"),
             data["br"],
             made.get("ipc"),
             method,
@@ -166,7 +173,8 @@ def _explored(reports: Path, told: Callable[[str], object]) -> Iterator[Finished
             numbers,
             path,
             out if is_file(out) else None,
-            doubts_of(report),
+            "; ".join(doubts_of(report)),
+            data.get("sha256", ""),
         )
 
 
@@ -206,10 +214,11 @@ def _notebooks(reports: Path, told: Callable[[str], object]) -> Iterator[Finishe
 
 def _compared(given: dict[str, Any], kept: dict[str, Any], folder: Path) -> Iterator[Finished]:
     """Return a notebook's result for each rule."""
-    if given["dataset"] not in CATALOGUE:
+    entry = CATALOGUE.get(given["dataset"])  # a file may be gone
+    if entry is None and not is_path(given["dataset"]):
         return
     shown = headline().items()
-    br = given.get("br") or CATALOGUE[given["dataset"]].default_br
+    br = given.get("br") or (entry.default_br if entry else None)
     doubts = kept.get("doubts")
     doubts = doubts if isinstance(doubts, dict) else {}
     for rule in (*given["rules"], *BASELINES):
@@ -229,7 +238,7 @@ def _compared(given: dict[str, Any], kept: dict[str, Any], folder: Path) -> Iter
             given["dataset"],
             given.get("gap"),
             br,
-            given["ipc"] if rule not in BASELINES or BASELINES[rule].sized else None,
+            given["ipc"] if sized(rule) else None,
             rule if rule in BASELINES else given.get("method", "dm"),
             rule,
             given.get("preset", "quick"),

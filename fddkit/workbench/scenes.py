@@ -1,8 +1,8 @@
 """What the explorer's live panels show: any bias ratio at once, painting only what is visible.
 
 The statistic of a group does not depend on how large the group is. So the features of a sample of
-originals, each painted as a member of every group, are computed once. A bias ratio only changes
-the shares, and with them the targets of the rules.
+every group (originals that are painted as its members, or real ones) are computed once. A bias
+ratio only changes the shares, and with them the targets of the rules.
 """
 
 from collections import OrderedDict
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..data.injection import Canvas
 from ..data.loading import Originals
+from ..data.natural_sets import NaturalCanvas
 from ..rules.rules import drawn
 from ..theory import GroupStatistics, Signal, aims
 from .choice import Choice
@@ -67,7 +68,7 @@ class Bench:
     def __init__(self, root: str = "data", shown: int = 12):
         self.root, self.shown = root, shown
         self._originals: OrderedDict[Hashable, Originals] = OrderedDict()
-        self._canvases: OrderedDict[Hashable, Canvas] = OrderedDict()
+        self._canvases: OrderedDict[Hashable, Canvas | NaturalCanvas] = OrderedDict()
         self._points: OrderedDict[Hashable, Tensor] = OrderedDict()
 
     def scene(self, choice: Choice) -> Scene:
@@ -88,12 +89,10 @@ class Bench:
             If the data is not on this disk.
         """
         canvas = self.canvas(choice)
-        group = canvas.deal(choice.br)
-        classes, groups = len(canvas.target_names), len(canvas.group_names)
-        cell = canvas.target * groups + group
-        counts = cell.bincount(minlength=classes * groups).view(classes, groups)
-        # always the same originals, so that only the bias changes while a slider moves
-        index = _first(canvas, min(choice.ipc, self.shown))
+        counts = canvas.counts(choice.br)
+        # of originals always the same, so that only the bias changes while a slider moves
+        index = _spread(canvas.rows(choice.br), min(choice.ipc, self.shown))
+        seen = canvas.some(index, choice.br)
         key = (choice.dataset, choice.seed, choice.gap)
         points = _kept(self._points, key, 32, lambda: _points(canvas))
         shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
@@ -103,14 +102,14 @@ class Bench:
             canvas.target_names,
             canvas.group_names,
             counts,
-            canvas.paint(index, group[index]),
-            group[index],
+            seen.images,
+            seen.group,
             stats,
             aims(stats, drawn(choice.fairness)),
         )
 
-    def canvas(self, choice: Choice) -> Canvas:
-        """Return what the images of a choice are painted on, at any BR."""
+    def canvas(self, choice: Choice) -> Canvas | NaturalCanvas:
+        """Return what gives the images of a choice, at any BR."""
         data = (choice.dataset, choice.seed)
         key = (*data, choice.gap)
         if key in self._canvases:
@@ -134,21 +133,18 @@ def _kept(store: OrderedDict, key: Hashable, most: int, make: Callable[[], T]) -
     return store[key]
 
 
-def _first(canvas: Canvas, count: int) -> Tensor:
-    """Return ``count`` random originals of each class, class by class.
+def _spread(rows: list[Tensor], count: int) -> Tensor:
+    """Return ``count`` images of each class, spread over its own, so that groups keep their shares.
 
-    They are spread over the deck, so that the majority gets its share of them.
+    A class that has fewer shows some of them again; one without any is left out.
     """
-    rows = []
-    for own in canvas.deck.rows:
+    found = []
+    for own in rows:
         at = torch.linspace(0, len(own) - 1, count + 2)[1:-1].round().long()
-        rows.append(own[at])
-    return torch.cat(rows)
+        found.append(own[at] if len(own) else own)
+    return torch.cat(found)
 
 
-def _points(canvas: Canvas) -> Tensor:
+def _points(canvas: Canvas | NaturalCanvas) -> Tensor:
     """Return the mean embedding of every group of every class, float64 [C, A, D]."""
-    groups = len(canvas.group_names)
-    index = torch.cat([own[:SAMPLE] for own in canvas.deck.rows]).repeat_interleave(groups)
-    group = torch.arange(groups).repeat(len(index) // groups)
-    return Signal(canvas.painted(group, index), "dm", device="cpu").groups().points
+    return Signal(canvas.of_every_group(SAMPLE), "dm", device="cpu").groups().points

@@ -88,6 +88,7 @@ class World:
     pattern: int = 7  # seed of what is uneven
     effect: float = 1.0  # of sets and networks
     alike: float = 0.5  # variance of d, of d + e: what networks share (normal, groups not paired)
+    collapse: float = 0.0  # share of sets that fail
     skew: bool = False  # the held-out model
     tails: float = 0.0  # degrees of freedom of effects, 0: normal
     held_out: bool = False
@@ -160,6 +161,8 @@ class World:
                 chi = rng.chisquare(self.tails, (n, 1, 1)) / (self.tails - 2)
                 z = z / np.sqrt(chi)
             found.append(self.effect * sd * z)
+        if self.collapse:
+            found[0] = found[0] - 1.5 * (rng.random((n, 1, 1)) < self.collapse)
         return found
 
     def theta(self, rng, sets, networks, z=None):
@@ -254,10 +257,11 @@ def some(report, rows, sets):
     part = made(report.outcomes.of(rows), classes, groups, sets)
     mine, every = part._numbers, report._numbers
     vars(mine)["_changes"] = every._changes[:, rows]
+    if "_other_changes" in vars(every):
+        vars(mine)["_other_changes"] = every._other_changes[:, rows]
     if not report.outcomes.paired:  # there, networks are pooled for the correlation of errors
         vars(mine)["_posterior"] = every._posterior[:, rows]
-    if every._kept is not None:
-        mine._kept = [block[:, rows] for block in every._kept]
+    mine._kept = {k: [block[:, rows] for block in kept] for k, kept in every._kept.items()}
     return part
 
 
@@ -348,12 +352,12 @@ def coverage(wanted):
 def intervals_into(seen, key, report):
     """Append mean and ends of every interval of a report."""
     accuracy = report.metric("accuracy")
-    seen[key, "accuracy"].append((accuracy.mean, *accuracy.ci95))
+    seen[key, "accuracy"].append((accuracy.mean, *accuracy.ci95, False))
     for metric in GAPS:
         found = report.metric(metric)
-        true = found.true
-        seen[key, metric].append((true.within(found.bounds), *true.interval(found.bounds)))
-        seen[key, f"{metric} measured"].append((found.mean, *found.ci95))
+        true, warned = found.true, report.mostly_noise(metric) or report.at_its_bound(metric)
+        seen[key, metric].append((true.within(found.bounds), *true.interval(found.bounds), warned))
+        seen[key, f"{metric} measured"].append((found.mean, *found.ci95, warned))
 
 
 def covered(name, world, grid, seen):
@@ -364,13 +368,14 @@ def covered(name, world, grid, seen):
         values = seen[largest, f"{metric} measured"]
         truth[f"{metric} measured"] = float(np.mean([v[0] for v in values]))
     for (key, metric), values in seen.items():
-        mean, low, high = np.array(values).T
+        mean, low, high, warned = np.array(values).T
         goal = truth[metric]
         hit = (low <= goal + 1e-9) & (goal - 1e-9 <= high)
         rows.append(
             {"scenario": name, **world.held, "metric": metric, "sets": key[0]}
             | {"networks": key[1], "replicates": len(values), "coverage": hit.mean()}
             | {"width": (high - low).mean(), "bias": mean.mean() - goal, "truth": goal}
+            | {"says that the test cannot tell": warned.mean()}
         )
     return rows
 
@@ -580,6 +585,8 @@ def difference(wanted):
             a, b = both(rng, two, 10)
             for one in (a, b):
                 one.metric("accuracy").ci95  # noqa: B018  (kept for the parts)
+                for metric in ("accuracy", "deo_a"):
+                    one.metric(metric).true.other()
             for s in (2, 3, 5, 10):
                 at = list(range(s))
                 parts = some(a, at, at), some(b, at, at)
@@ -606,6 +613,10 @@ def difference(wanted):
 # ------------------------------------------------------------------------------------- sentences
 
 NAMES = ("vanilla", "fairdd", "cobra")
+MANY = 400  # networks that say what is true of a set
+#: What a line may say of the first that it names -> the metric and whether it is larger.
+WORDS = {"fairer": ("deo_a", False), "less fair": ("deo_a", True)}
+WORDS |= {"more accurate": ("accuracy", True), "less accurate": ("accuracy", False)}
 
 
 @dataclass(frozen=True)
@@ -617,13 +628,15 @@ class Said:
     networks: int = 1
     rho: float = 0.5
     own: float = 0.0
-    one_set: str = ""  # networks of one set each: "alike" sets, or sets that differ
+    one_set: str = ""  # networks of one set each: "alike" sets, or sets that differ, of which only
+    # what these sets would show if they trained many networks is true
     false: tuple[str, ...] = ("fairer", "less fair", "more accurate", "less accurate")
+    kinds: tuple[str, ...] = ("verdict", "compare", "ranking", "from_zero")
 
 
 def methods(rng, case):
-    """Return a report for each method, on the same test."""
-    first, found = case.worlds[0], {}
+    """Return a report for each method, on the same test, and what is true of its sets."""
+    first, found, truth = case.worlds[0], {}, {}
     d, common = first.difficulty(rng), first.effects(rng, case.sets)
     for name, world in zip(NAMES, case.worlds, strict=False):
         mine = np.where(rng.random(len(d)) < case.own, first.difficulty(rng), d)
@@ -634,9 +647,12 @@ def methods(rng, case):
         sets = [i for i in range(case.sets) for _ in range(case.networks)]
         if case.one_set:
             z, sets = [0 * x if case.one_set == "alike" else x for x in z], None
+        if case.one_set == "differ":
+            many = world.metrics(world.theta(stream("set", name), case.sets, MANY, z))
+            truth[name] = {metric: v.mean() for metric, v in many.items()}
         theta = world.theta(rng, case.sets, case.networks, z)
         found[name] = world.report(rng, theta, mine, sets)
-    return found
+    return found, truth
 
 
 def cases():
@@ -651,6 +667,9 @@ def cases():
     held = {"skew": True, "held_out": True}
     other = World("majority", 3, 2, 50, low=0.7, high=0.9, **held)
     sizes = World("majority, uneven", 3, 2, (20, 150), low=0.7, high=0.9, tails=5, **held)
+    failing = replace(biased, collapse=0.2)
+    poor, rich = (World("fair", 6, 4, 4, low=rate) for rate in (0.6, 0.95))
+    gaps = ("fairer", "less fair")
     only = ("fairer", "less fair", "more accurate")  # the others are less accurate
     return {
         "unbiased data": Said((fair,) * 3),
@@ -663,6 +682,12 @@ def cases():
         "equal DEO_A, other accuracy": Said((good, worse, worse), false=only),
         "equal methods, own difficult images": Said((other,) * 3, own=0.5),
         "equal methods, unequal cells": Said((sizes,) * 3, rho=0.0),
+        "equal methods, a fifth of the sets fails": Said((failing,) * 3, rho=0.0),
+        "equal methods, a fifth of 10 sets fails": Said((failing,) * 3, sets=10, rho=0.0),
+        # `from_zero` knows only its numbers, and what noise adds to them is an effect too
+        "fair, accuracy 60 and 95, cells of 4": Said(
+            (poor, rich, rich), sets=5, false=gaps, kinds=("verdict", "compare", "ranking")
+        ),
     }
 
 
@@ -672,11 +697,12 @@ def sentences(wanted):
     for name, case in cases().items():
         world, began, rng = case.worlds[0], time.monotonic(), stream("sentences", name)
         n = world.replicates("sentences", wanted)
-        wrong = {"verdict": 0, "compare": 0, "ranking": 0, "from_zero": 0}
+        wrong = dict.fromkeys(case.kinds, 0)
         told_of = dict.fromkeys(wrong, 0)
         for _ in range(n):
-            named = methods(rng, case)
-            for kind, (false, compared) in statements(named, case).items():
+            said = statements(*methods(rng, case), case)
+            for kind in case.kinds:
+                false, compared = said[kind]
                 wrong[kind] += false
                 told_of[kind] += compared
         for kind, count in wrong.items():
@@ -689,8 +715,10 @@ def sentences(wanted):
     return rows + same(wanted) + along(wanted)
 
 
-def statements(named, case):
+def statements(named, truth, case):
     """Return for each kind of sentence whether any is false, and how many comparisons it makes."""
+    if case.one_set == "differ":
+        return of_sets(named, truth)
     lines = [line for line in fdd.verdict(named).splitlines() if " against " in line]
     found = {"verdict": (any(w in s for s in lines for w in case.false), 2 * len(lines))}
     one, other = named["vanilla"], named["cobra"]
@@ -704,9 +732,54 @@ def statements(named, case):
     summaries = {name: report.metric(metric) for name, report in named.items()}
     ranked = fdd.ranking(summaries, metric)
     found["ranking"] = " > " in ranked, len(named) - 1
-    effect = summaries["cobra"].values - summaries["vanilla"].values
+    # what is measured of gaps differs with accuracy: only without noise is there no effect
+    effect = summaries["cobra"].true.values - summaries["vanilla"].true.values
     text = fdd.from_zero(Summary(effect, (-100.0, 100.0), one.metric(metric).unit), "it")
     found["from_zero"] = text.startswith("it is "), 1
+    return found
+
+
+def of_sets(named, truth):
+    """Return `statements` of networks of one set each: of methods they are false, of sets not."""
+
+    def larger(a, b, metric):
+        return truth[a][metric] > truth[b][metric]
+
+    wrong, count = False, 0
+    for line in fdd.verdict(named).splitlines():
+        _, told, said = line.rpartition("f these sets alone: ")
+        a, against, rest = said.partition(" against ")
+        if against:
+            count, b = count + 2, rest.split()[0]
+            clauses = [c.strip() for c in rest.partition("):")[2].replace(",", ";").split(";")]
+            claims = [WORDS[c] for c in clauses if c in WORDS]
+            wrong |= any(not told or larger(a, b, m) != up for m, up in claims)
+    found = {"verdict": (wrong, count)}
+    both_metrics = fdd.compare(named["vanilla"], named["cobra"], names=("vanilla", "cobra"))
+    told = [c for c in both_metrics if c.kind in ("higher", "lower")]
+    found["compare"] = (
+        any(
+            not c.alone or larger("vanilla", "cobra", c.metric) != (c.kind == "higher")
+            for c in told
+        ),
+        len(both_metrics),
+    )
+    accuracy = {name: report.metric("accuracy") for name, report in named.items()}
+    ranked = fdd.ranking(accuracy, "accuracy")
+    order = sorted(named, key=lambda name: -accuracy[name].mean)
+    marks = [part for part in ranked.split() if part in "~>"]
+    wrong = any(
+        not larger(a, b, "accuracy")
+        for a, b, m in zip(order, order[1:], marks, strict=False)
+        if m == ">"
+    )
+    found["ranking"] = wrong or "of these sets alone" not in ranked, len(named) - 1
+    effect = accuracy["cobra"].values - accuracy["vanilla"].values
+    text = fdd.from_zero(Summary(effect, (-100.0, 100.0), accuracy["cobra"].unit), "it")
+    real = text.startswith("it is ") and larger("cobra", "vanilla", "accuracy") != (
+        effect.mean() > 0
+    )
+    found["from_zero"] = real or "of these sets alone" not in text, 1
     return found
 
 
@@ -714,12 +787,23 @@ def same(wanted):
     """Return how often two methods that differ by the margin are called the same."""
     good = World("majority", 2, 2, 400, low=0.85, high=0.95, effect=0.1)
     worse = replace(good, low=0.5).with_deo(good.truth()["deo_a"] + 2.0)
-    name, rows = "DEO_A differs by the margin of 2 points", []
+    # networks that agree on every image, given the method
+    agreeing = [World("fair", 2, 2, 20, low=x, alike=1.0, effect=0.0) for x in (0.99, 0.969)]
+    plan = {
+        "DEO_A differs by the margin of 2 points": (Two(worse, good), "deo_a"),
+        "accuracy differs by 2.1 points, all networks agree": (Two(*agreeing), "accuracy"),
+    }
+    return [row for name, case in plan.items() for row in _same(name, *case, wanted)]
+
+
+def _same(name, two, metric, wanted):
+    """Return the rows of one scenario."""
+    good, rows = two.a, []
     for sets in (3, 10):
         began, rng, wrong = time.monotonic(), stream(name, str(sets)), 0
         n = good.replicates("sentences", wanted)
         for _ in range(n):
-            [one] = fdd.compare(*both(rng, Two(worse, good), sets), ["deo_a"])
+            [one] = fdd.compare(*both(rng, two, sets), [metric])
             wrong += one.kind == "same"
         rows.append(
             {"kind": "compare", "scenario": name, **good.facts, "sets": sets, "networks": 1}
@@ -744,7 +828,7 @@ def along(wanted):
         for _ in range(n):
             lines = {name: {} for name in NAMES}
             for condition in (1, 2, 3):
-                for method, report in methods(rng, case).items():
+                for method, report in methods(rng, case)[0].items():
                     lines[method][condition] = report
             text = " ".join(fdd.against(lines, "GAP"))
             words = ("fairer", "less fair") + ("Its gap exceeds",) * (world.kind == "fair")

@@ -4,8 +4,8 @@ import torch
 import fddkit as fdd
 from fddkit.analysis import colours
 from fddkit.core.errors import FddkitError
-from fddkit.data import bias
 from fddkit.data.catalogue import COLOURS
+from fddkit.painting import bias
 
 
 def test_the_palette_is_that_of_the_injected_groups():

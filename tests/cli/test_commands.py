@@ -128,6 +128,8 @@ def test_datasets_are_listed_with_what_is_on_disk(here, capsys):
         for path in entry.files(here / "raw"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
+        for folder in entry.trees(here / "raw"):
+            folder.mkdir(parents=True, exist_ok=True)
     main(["datasets", "--root", "raw"])
     assert "missing" not in capsys.readouterr().out.rpartition("\n\n")[0]
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fddkit.core.errors import FddkitError
-from fddkit.data import bias, loading, sources
-from fddkit.data.group_assignment import group_counts
+from fddkit.data import loading, sources
+from fddkit.painting import bias
+from fddkit.painting.group_assignment import group_counts
 
 COLOUR_SETS = ["cmnist-fg", "cmnist-bg", "cfmnist-fg", "cfmnist-bg"]
 

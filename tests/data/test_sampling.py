@@ -3,7 +3,7 @@ import torch
 
 from fddkit.core.rng import generator
 from fddkit.data.grouped import GroupedDataset
-from fddkit.data.sampling import Sampler
+from fddkit.data.sampling import Sampler, cells, classes
 
 COUNTS = torch.tensor([[40, 8, 2], [5, 0, 30]])  # one absent group, one tiny one
 
@@ -84,3 +84,23 @@ def test_a_chosen_batch_may_hold_an_image_twice(data):
     batch = Sampler(data, 12, "class").batch(index)
     assert batch.counts.sum() == 20
     assert torch.equal(batch.index.sort().values, index.sort().values)
+
+
+def test_cells_and_classes_are_their_rows(data):
+    data.group[torch.randperm(len(data))[:9]] = -1
+    for y, (rows, pools) in enumerate(zip(classes(data), cells(data), strict=True)):
+        assert rows.tolist() == [i for i in range(len(data)) if data.target[i] == y]
+        for a, pool in enumerate(pools):
+            assert pool.tolist() == [i for i in rows.tolist() if data.group[i] == a]
+
+
+@pytest.mark.parametrize("group_batch", ["share", "whole"])
+def test_pools_are_those_of_the_classes_or_of_the_cells_that_have_images(data, group_batch):
+    assert [pool.tolist() for pool, _ in Sampler(data, 12, "class").pools] == [
+        rows.tolist() for rows in classes(data)
+    ]
+    found = Sampler(data, 12, "group", group_batch).pools
+    expected = [pool for pools in cells(data) for pool in pools if len(pool)]
+    assert [pool.tolist() for pool, _ in found] == [pool.tolist() for pool in expected]
+    quota = [4, 4, 4, 6, 6] if group_batch == "share" else [12] * 5  # 3 groups, then 2
+    assert [n for _, n in found] == quota

@@ -8,7 +8,8 @@ import fddkit as fdd
 from fddkit.core.errors import FddkitError
 from fddkit.core.rng import generator
 from fddkit.distillers import coresets
-from fddkit.distillers.baselines import BASELINES, baseline
+from fddkit.distillers.baselines import BASELINES, baseline, sized
+from fddkit.distillers.baselines import Baseline as fdd_baseline
 from fddkit.distillers.quotas import quotas
 from fddkit.distillers.start import initial
 
@@ -115,3 +116,75 @@ def test_distil_gives_a_baseline_the_same_way_as_a_method(data, tmp_path):
     assert fdd.distill(data, "whole-balanced", ipc=2, progress=False).config["ipc"] is None
     with pytest.raises(FddkitError, match="did you mean 'herding'"):
         fdd.distill(data, "herdin", ipc=1)
+
+
+def test_whatever_is_no_baseline_takes_a_number_of_images():
+    assert [name for name in BASELINES if sized(name)] == SIZED
+    assert sized("dm")
+    assert sized("cobra")
+    assert not sized("whole")
+
+
+def _right(train, ipc, seed):
+    return torch.cat([torch.where(train.target == y)[0][:ipc] for y in (0, 1)])
+
+
+BAD_PICKS = {
+    "raises": (lambda *_: 1 / 0, "fails: ZeroDivisionError"),
+    "list": (lambda *x: _right(*x).tolist(), "picks list"),
+    "numpy": (lambda *x: _right(*x).numpy(), "picks ndarray"),
+    "float": (lambda *x: _right(*x).float(), "picks torch.float32"),
+    "mask": (lambda t, *_: torch.ones(len(t), dtype=torch.bool), "picks torch.bool"),
+    "nothing": (lambda *_: None, "picks NoneType"),
+    "matrix": (lambda *x: _right(*x)[:, None], r"shape \[4, 1\]"),
+    "none": (lambda *x: _right(*x)[:0], "picks no image"),
+    "beyond": (lambda *x: _right(*x) + 1000, "rows that toy does not have"),
+    "negative": (lambda *x: _right(*x) - 99, "rows that toy does not have"),
+    "too few": (lambda t, ipc, s: _right(t, 1, s), "does not pick 2 images of each class"),
+    "order": (lambda *x: _right(*x).flip(0), "does not pick 2 images of each class"),
+}
+
+
+@pytest.fixture
+def own():
+    def make(pick, **more):
+        facts = {"title": "own", "colour": "#123456"} | more
+        fdd.register("own", fdd_baseline(pick=pick, **facts))
+
+    yield make
+    BASELINES.pop("own", None)
+    BASELINES.own.pop("own", None)
+
+
+@pytest.mark.parametrize("name", BAD_PICKS)
+def test_what_a_baseline_must_not_pick(data, own, name):
+    pick, sentence = BAD_PICKS[name]
+    own(pick)
+    with pytest.raises(FddkitError, match=f"the baseline 'own' .*{sentence}"):
+        baseline(data, "own", 2, 0)
+
+
+def test_a_baseline_may_repeat_images_and_choose_its_size(data, own):
+    own(lambda t, ipc, s: _right(t, 1, s).repeat_interleave(ipc))
+    assert baseline(data, "own", 3, 0).target.tolist() == [0, 0, 0, 1, 1, 1]
+    own(lambda t, ipc, s: _right(t, 1, s).flip(0), sized=False)
+    assert baseline(data, "own", 3, 0).target.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("bad", [{"colour": "red"}, {"title": None}, {"pick": 5}])
+def test_what_is_no_baseline_is_not_registered(own, bad):
+    with pytest.raises(FddkitError, match=rf"{next(iter(bad))}.* of the baseline 'own' must be"):
+        own(**{"pick": _right} | bad)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"ipc": "3"}, {"ipc": None}, {"seed": "a"}, {"seed": 1.5}, {"fairness": "zzz"}], ids=str
+)
+def test_a_baseline_ignores_no_mistake(data, bad):
+    with pytest.raises(FddkitError):
+        fdd.distill(data, "random", **{"ipc": 1, "progress": False} | bad)
+
+
+def test_noise_is_no_advice_for_real_images(data):
+    with pytest.raises(FddkitError, match=r"choose a smaller ipc$"):
+        baseline(data, "random", 15, 0)

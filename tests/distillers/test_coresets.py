@@ -3,10 +3,11 @@ import torch
 from references import toy
 
 from fddkit.data.grouped import GroupedDataset
+from fddkit.data.sampling import cells
 from fddkit.distillers import coresets
 from fddkit.distillers.baselines import BASELINES
 from fddkit.distillers.coresets import embedded, herding, k_centre, trained
-from fddkit.distillers.quotas import cells, quotas
+from fddkit.distillers.quotas import quotas
 
 COUNTS = torch.tensor([[9, 4], [3, 12]])
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from references import toy
 
-from fddkit.distillers.quotas import cells, quotas, share
+from fddkit.distillers.quotas import quotas, share
 
 SEEDS = 3000
 
@@ -62,11 +62,3 @@ def test_classes_draw_independently():
     )
     both = (found[:, 0] == found[:, 1]).double().mean()
     assert abs(both - 1 / 4) < 5 * (3 / 16 / SEEDS) ** 0.5
-
-
-def test_cells_are_the_rows_of_each_group():
-    data = toy(3, torch.tensor([[3, 0, 5], [0, 2, 1]]))
-    for y, pools in enumerate(cells(data)):
-        for a, pool in enumerate(pools):
-            wanted = [i for i in range(len(data)) if data.target[i] == y and data.group[i] == a]
-            assert pool.tolist() == wanted

@@ -110,19 +110,22 @@ def made(test, predicted, sets=None):
     return FairnessReport.of(outcomes, ["convnet"] * len(predicted), config, sets=sets)
 
 
-_LINE = re.compile(r"^(\S+) against (\S+)(?: \((.*?)\))?: (.*)\. Worst group (.*)\.$")
+_LINE = re.compile(
+    r"^(Of these sets alone: )?(\S+) against (\S+)(?: \((.*?)\))?: (.*)\. Worst group (.*)\.$"
+)
 _NUMBER = r"(-?\d+\.\d)"
 _INTERVAL = re.compile(rf"{_NUMBER} points(?: (?:higher|lower))? \[{_NUMBER}, {_NUMBER}\]")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One finding of a verdict: ``a`` is ``word`` than/as ``b``."""
+    """One finding of a verdict: ``a`` is ``word`` than/as ``b``; ``alone``: of these sets only."""
 
     a: str
     b: str
     word: str
     text: str
+    alone: bool = False
 
 
 #: Words that claim a difference -> the words that would contradict them.
@@ -142,14 +145,14 @@ def claims(text):
             continue
         match = _LINE.match(line)
         assert match, line
-        a, b, _, said, _ = match.groups()
+        alone, a, b, _, said, _ = match.groups()
         parts = said.split("; ")
         assert len(parts) == 2, line
         for part in parts:
             words = [*DIFFERENT, "the same", "cannot be told", "nothing can be said", ""]
             word = next(w for w in words if part.startswith(w) or (w and f" {w}" in part))
             assert word or "cannot be tested" in part, part
-            found.append(Claim(a, b, word, part))
+            found.append(Claim(a, b, word, part, bool(alone)))
     return found
 
 

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from planted import Method, images
 from scipy import stats
 
-from fddkit.evaluation.comparisons import MARGIN, PAIRED_FROM, Comparison, compare, family, holm
+from fddkit.core.errors import FddkitError
+from fddkit.evaluation.comparisons import MARGIN, PAIRED_FROM, Comparison, compare, family
 from fddkit.evaluation.conclusions import phrase
 from fddkit.evaluation.intervals import difference
+from fddkit.evaluation.multiple_tests import holm
+from fddkit.evaluation.outcomes import Outcomes
 from fddkit.evaluation.report import FairnessReport
 
 
@@ -80,7 +83,8 @@ def test_the_margin_decides_what_is_the_same():
     assert one.kind == "same"
     least = max(-low, high)
     for margin, same in ((least * 1.01, True), (least * 0.99, False)):
-        assert (replace(one, margin=margin).kind == "same") == same
+        [other] = compare(report(88, 89, 90), report(90, 90, 91), ["accuracy"], margin=margin)
+        assert (other.kind == "same") == same
     assert one.margin == MARGIN
 
 
@@ -234,3 +238,78 @@ def test_an_interval_beside_fewer_is_of_the_distance():
 def test_unknown_numbers_are_not_printed():
     [one] = compare(report(50, 51), report(60, 61), ["flips"])
     assert "nan" not in phrase(one)
+
+
+def on_images(*predicted, target, group, original=None, sets=None):
+    outcomes = Outcomes(target, group, np.array(predicted), original)
+    config = {"target_names": ["0", "1"], "group_names": ["0", "1"]}
+    return FairnessReport.of(outcomes, ["convnet"] * len(predicted), config, sets=sets)
+
+
+@pytest.mark.parametrize(("n", "same"), [(10, False), (1000, True)])
+def test_agreement_on_few_images_is_no_certainty(n, same):
+    """Two perfect models: the interval of their difference says how rarely they may disagree."""
+    target, group = np.repeat([0, 1], 2 * n), np.tile([0, 1], 2 * n)
+    one, other = (on_images(*[target] * 3, target=target, group=group) for _ in range(2))
+    [found] = compare(one, other, ["accuracy"])
+    assert found.difference.value == 0
+    assert found.difference.high > 0
+    assert (found.kind == "same") == same
+    # as often as the rule of three allows at least: 3 of so many images
+    assert found.difference.high >= 100 * 3 / len(target) / 2
+
+
+def test_the_noise_that_two_models_share_still_cancels():
+    rng = np.random.default_rng(0)
+    target, group = np.repeat([0, 1], 2000), np.tile([0, 1], 2000)
+    wrong = rng.random(4000) < 0.3
+    one = on_images(*[np.where(wrong, 1 - target, target)] * 3, target=target, group=group)
+    [found] = compare(one, one, ["accuracy"])
+    single = one.metric("accuracy").true.mean
+    both = 2 * single / 100 * (1 - single / 100) / 4000 * 100**2  # variance on separate images
+    assert 0 < found.difference.parts.own + found.difference.parts.shared < 0.02 * both
+
+
+def test_gaps_that_are_mostly_noise_are_not_ranked():
+    """Two fair models in cells of four images: the less accurate one has the larger gap."""
+    rng, void = np.random.default_rng(0), 0
+    target, group = np.repeat(np.arange(10), 40), np.tile(np.arange(10), 40)
+    for _ in range(10):
+        both = []
+        for rate in (0.6, 0.97):
+            right = rng.random((10, 400)) < rate
+            predicted = np.where(right, target, (target + rng.integers(1, 10, right.shape)) % 10)
+            outcomes = Outcomes(target, group, predicted)
+            names = {k: [str(i) for i in range(10)] for k in ("target_names", "group_names")}
+            both.append(FairnessReport.of(outcomes, ["a"] * 10, names, sets=list(range(10))))
+        [one] = compare(*both, ["deo_a"])
+        assert one.kind not in ("higher", "lower")
+        void += "mostly what so few test images show" in one.doubt
+    assert void
+
+
+def test_equivalence_is_corrected_for_the_family():
+    named = {str(i): report(88 + i % 3, 89, 90) for i in range(12)}
+    pairs = [(str(i), str(i + 1)) for i in range(11)]
+    [alone] = family(named, pairs[:1], ["accuracy"], margin=1.3)
+    together = family(named, pairs, ["accuracy"], margin=1.3)[0]
+    assert alone.p_same < together.p_same
+    assert together.difference == alone.difference
+    again = Comparison.from_dict(json.loads(json.dumps(together.to_dict())))
+    assert (again.kind, again.p_same) == (together.kind, together.p_same)
+    older = {k: v for k, v in alone.to_dict().items() if k not in ("p_same", "alone")}
+    assert Comparison.from_dict(older).kind == alone.kind
+
+
+def test_reports_of_different_tests_are_not_compared():
+    other = FairnessReport(np.ones((3, 2, 3, 3), dtype=int), ["convnet"] * 3)
+    with pytest.raises(FddkitError, match="different tests"):
+        compare(report(88, 89, 90), other)
+
+
+def test_a_model_near_chance_is_not_the_same_as_a_good_one():
+    guess = FairnessReport(np.array([[[[50, 50], [50, 50]]] * 2] * 3), ["a"] * 3)
+    perfect = FairnessReport(np.array([[[[100, 0], [0, 100]]] * 2] * 3), ["a"] * 3)
+    [one] = compare(perfect, guess, ["deo_a"])
+    assert one.kind == "void"
+    assert "near chance" in one.doubt

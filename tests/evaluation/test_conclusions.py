@@ -1,8 +1,11 @@
 """Sentences: what they say of planted numbers, and that they change with them."""
 
+from dataclasses import replace
+
 import numpy as np
 from planted import claims, contradictions, differences
 
+from fddkit.evaluation.comparisons import compare
 from fddkit.evaluation.conclusions import against, verdict
 from fddkit.evaluation.intervals import Estimate
 from fddkit.evaluation.report import FairnessReport
@@ -67,7 +70,8 @@ def test_one_repeat_claims_nothing():
     text = verdict({"whole": report(0.1), "vanilla": report(0.6), "cobra": report(0.1)})
     assert differences(text) == []
     assert "cannot be tested with these repeats" in text
-    assert "other sets distilled in the same way may differ" in text
+    assert "Other sets made in the same way may differ" in text
+    assert all(one.alone for one in claims(text))
 
 
 def test_sets_are_not_called_networks_of_one_set():
@@ -75,6 +79,38 @@ def test_sets_are_not_called_networks_of_one_set():
     text = verdict({"vanilla": other, "cobra": one})
     assert "(3 sets each" in text
     assert "one set" not in text
+    assert "sets alone" not in text
+    assert not any(one.alone for one in compare(one, other))
+    [sentence] = against({"vanilla": {1: other}, "cobra": {1: one}}, "IPC")
+    assert sentence.startswith("By its DEO_A, cobra is fairer")
+    # one of the two by itself is enough for the sentence to be about these alone
+    mixed = verdict({"vanilla": BIASED, "cobra": one})
+    assert claims(mixed)
+    assert all(c.alone for c in claims(mixed))
+
+
+def test_the_whole_training_set_is_the_only_one():
+    trained = replace(FAIR, config={"data": {"dataset": {"dataset": "digits"}}})
+    several = report(0.6, 0.61, 0.62, sets=[0, 1, 2])
+    assert not trained.of_one_set
+    assert FAIR.of_one_set
+    assert not several.of_one_set
+    assert "sets alone" not in verdict({"whole": trained, "vanilla": several})
+    whole = replace(FAIR, config={"data": {"method": "whole", "dataset": {"dataset": "digits"}}})
+    cut = replace(FAIR, config={"data": {"method": "whole-balanced", "dataset": {}}})
+    assert not whole.of_one_set
+    assert cut.of_one_set
+    distilled = replace(BIASED, config={"data": {"method": "dm", "dataset": {}}})
+    assert "Of these sets alone" in verdict({"whole": trained, "vanilla": distilled})
+
+
+def test_other_sentences_about_networks_are_about_these_sets():
+    values = {"a": np.array([1.0, 1.1]), "b": np.array([9.0, 9.1])}
+    for unit, alone in (("networks", True), ("sets", False), ("seeds", False)):
+        named = {name: Summary(v, unit=unit) for name, v in values.items()}
+        assert ("of these sets alone" in ranking(named, "x")) == alone
+        effect = Summary(np.array([-39.0, -40, -41]), (-100.0, 100.0), unit)
+        assert ("of these sets alone" in from_zero(effect, "it")) == alone
 
 
 def test_what_is_missing_is_not_spoken_of():
@@ -112,7 +148,7 @@ def test_nothing_is_said_of_a_model_that_has_learnt_nothing():
 def test_a_ranking_joins_what_overlaps():
     high, low, lower = (Summary(np.array(x)) for x in ([9.0, 9.1], [1.0, 2.0], [0.9, 1.9]))
     text = ranking({"lower": lower, "high": high, "low": low}, "MaxRes")
-    assert text.startswith("MaxRes: high 9.1 [")
+    assert text.startswith("MaxRes, of these sets alone: high 9.1 [")
     assert text.index("high") < text.index("low ") < text.index("lower")
     assert "~ lower" in text
     single = ranking({"a": Summary(np.array([1.0])), "b": Summary(np.array([3.0]))}, "x")
@@ -132,7 +168,8 @@ def test_rules_against_a_reference_condition_by_condition():
         "fairdd": {0.5: FAIR, 0.9: BIASED, 0.1: BIASED},
     }
     cobra, fairdd = against(lines, "BR", "deo_m")
-    assert cobra.startswith("By its DEO_M, cobra is less fair than vanilla at BR 0.5 (3 networks")
+    by = "Of these sets alone: by its DEO_M, cobra is less fair than vanilla at BR 0.5 (3 networks"
+    assert cobra.startswith(by)
     assert "is fairer than vanilla at BR 0.9, 0.1" in cobra
     assert cobra.endswith("Its gap exceeds what chance shows at BR 0.5, 0.9.")
     assert "cannot be told from vanilla at BR 0.5, 0.9, 0.1" in fairdd

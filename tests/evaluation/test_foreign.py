@@ -1,7 +1,9 @@
 """Anybody's predictions become a report."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from fddkit.core.errors import FddkitError
 from fddkit.evaluation.report import FairnessReport
@@ -70,8 +72,55 @@ def test_several_models_scores_and_originals():
         ({"target_names": ["a", "b"], "y_true": list("abcb")}, "class c is not one of a, b"),
         ({"group_names": ["a"]}, "group 1 is not one of a"),
         ({"target_names": ["a", "b"], "y_pred": [0, -1, 1, 1]}, "class -1 is not one of"),
+        ({"y_pred": ["0", "1", "1", "1"]}, "y_true and y_pred are text and numbers"),
+        ({"y_true": [0, "0", 1, 1]}, "must hold numbers or text"),
+        ({"y_true": np.ma.array(Y, mask=[0, 1, 0, 0])}, "masked values"),
+        ({"y_true": np.array([2**63, 0, 1, 1], np.uint64)}, "too large"),
+        ({"y_pred": [0.2, 0.9, 0.8, 0.7]}, "not probabilities"),
+        ({"y_pred": [P, [0, 1]]}, "y_pred cannot be read as an array"),
+        ({"score": list("abcd")}, "from 0 to 1"),
+        ({"score": [P, [1]]}, "score cannot be read as an array"),
+        ({"y_pred": torch.tensor([0.0, 1, 1, 1], requires_grad=True)}, "cannot be read"),
+        ({"y_pred": torch.tensor(P, dtype=torch.bfloat16)}, "cannot be read"),
+        ({"names": 5}, "must be a list of names"),
+        ({"names": [None]}, "must be a list of names"),
+        ({"target_names": 5}, "must be a list of names"),
+        ({"target_names": ["a", "a"]}, "'a' is given twice"),
+        ({"target_names": range(1001)}, "1,001 different classes"),
+        ({"original": [np.nan, 0, 0, 0]}, "original holds NaN"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, sentence):
     with pytest.raises(FddkitError, match=sentence):
         of(**({"y_true": Y, "y_pred": P, "group": G} | changes))
+
+
+def test_ids_in_the_place_of_groups_are_refused_at_once():
+    with pytest.raises(FddkitError, match="3,000 different groups"):
+        of(np.arange(3000) % 2, np.arange(3000) % 2, np.arange(3000))
+
+
+@pytest.mark.parametrize("dtype", ["object", "category", "string"])
+def test_text_as_pandas_keeps_it(dtype):
+    text = [pd.Series(list(x), dtype=dtype) for x in ("aabb", "abbb", "xyxy")]
+    assert of(*text).config == {"target_names": ["a", "b"], "group_names": ["x", "y"]}
+    assert of(*text).accuracy.mean == 75
+
+
+def test_whole_floats_and_bytes_are_the_labels_that_they_stand_for():
+    assert of([0.0, 0, 1, 1], P, G).accuracy.mean == 75
+    assert of(np.array([b"a", b"a"]), ["a", "a"], [0, 1]).config["target_names"] == ["a"]
+    assert of(pd.Series(Y, dtype="Int64"), P, G).accuracy.mean == 75
+    large = np.array([2**62 + 1, 2**62, 2**62, 2**62], np.uint64)
+    assert of(large, large.astype(np.int64), G).config["target_names"][0] == str(2**62)
+
+
+def test_names_that_are_numbers_are_text(tmp_path):
+    report = of(Y, [P, P], G, names=[1, 2])
+    report.save(tmp_path / "r.json")
+    assert FairnessReport.load(tmp_path / "r.json").networks == ["1", "2"]
+
+
+def test_labels_that_have_nothing_in_common_are_mentioned():
+    with pytest.warns(UserWarning, match="so the accuracy is 0; are they the same labels"):
+        of([1, 2], [0, 0], [0, 1])

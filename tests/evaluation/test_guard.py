@@ -1,9 +1,11 @@
 """Who has learnt nothing has no fairness."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fddkit.evaluation.guard import NEAR, doubt, doubts
+from fddkit.evaluation.guard import NEAR, doubt, doubts_of, learnt_nothing
 from fddkit.evaluation.report import FairnessReport
 
 
@@ -54,10 +56,19 @@ def test_by_the_group_alone_is_near_chance():
 
 
 def test_doubts_look_at_the_test_that_is_shown():
-    from dataclasses import replace
-
     good, bad = report(0.9), report(0.34)
-    assert doubts({"a": good, "b": good}) == []
-    [clause] = doubts({"a": good, "b": replace(good, counterfactual=bad)})
+    assert learnt_nothing(good, "b") == ""
+    clause = learnt_nothing(replace(good, counterfactual=bad), "b")
     assert clause.startswith("b is near chance")
-    assert doubts({"a": replace(bad, counterfactual=good)}) == []
+    assert clause.endswith("; a small gap would be no merit")
+    assert learnt_nothing(replace(bad, counterfactual=good), "a") == ""
+
+
+def test_the_set_is_doubted_as_well():
+    unwell = {"health": {"verdict": "diverged", "notes": ["the loss has grown"]}}
+    good, bad = replace(report(0.9), config=unwell), replace(report(0.34), config=unwell)
+    [alone] = doubts_of(good)
+    assert alone.startswith("the distilled set is diverged")
+    assert doubts_of(good, "b") == [f"b: {alone}"]
+    assert doubts_of(bad, "b") == [f"b: {alone}", learnt_nothing(bad, "b")]
+    assert doubts_of(report(0.9), "b") == []

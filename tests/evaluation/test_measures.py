@@ -258,6 +258,30 @@ def test_a_metric_that_fails_warns(later):
     assert len(caught) == 1
 
 
+def test_a_metric_that_fails_warns_once(later):
+    later(_raises, between_groups=True)
+    report = random_report(0)[3]
+    with pytest.warns(UserWarning, match="'later' is unknown: of its own") as caught:
+        str(report)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        str(report)
+    later(_raises)  # another metric, though of the same name
+    with pytest.warns(UserWarning, match="'later' is unknown: of its own"):
+        str(report)
+
+
+def test_an_infinite_metric_is_unknown_there(later):
+    later(lambda c: np.where(np.arange(len(c)) == 0, np.inf, 7.0))
+    report = FairnessReport(np.concatenate([COUNTS, COUNTS]), ["convnet"] * 2 * len(COUNTS))
+    with pytest.warns(UserWarning, match="'later' is unknown where it is infinite") as caught:
+        values = METRICS["later"].values(report)
+    assert len(caught) == 1
+    assert np.isnan(values[0])
+    assert (values[1:] == 7).all()
+
+
 def test_a_metric_that_is_registered_later_is_known_to_older_reports(later):
     report = FairnessReport(COUNTS, ["convnet"])
     assert report.deo_m.noise_floor > 0

@@ -12,6 +12,7 @@ from fddkit.evaluation import metrics, nulls
 from fddkit.evaluation.metrics import count
 from fddkit.evaluation.nulls import Null, binomial, permuted
 from fddkit.evaluation.outcomes import Outcomes
+from fddkit.evaluation.report import FairnessReport
 
 
 def deo_a(counts):
@@ -273,3 +274,50 @@ def test_what_is_used_when():
     assert found.how == "binomial"
     expected = (2 * deo_a(binomial(counts[[0, 2]])) + deo_a(binomial(counts[[1]]))) / 3
     np.testing.assert_allclose(found.draws, expected)
+
+
+def test_beyond_all_draws_the_tail_of_a_gamma_distribution_is_taken():
+    rng = np.random.default_rng(0)
+    draws = rng.gamma(3.0, 2.0, 499)
+    null, least = Null(draws, "within classes"), 1 / 500
+    assert null.p(1000.0) == 1e-6
+    for observed in (draws.max() + 0.5, 30.0, 40.0):
+        true = stats.gamma.sf(observed, 3.0, scale=2.0)
+        assert null.p(observed) <= least
+        assert true / 30 < null.p(observed) < max(30 * true, least)
+    # below the largest draw it is counted, as ever
+    inside = np.sort(draws)[-3]
+    assert null.p(inside) == 4 / 500
+    # no tail from a handful of draws, nor from equal ones
+    assert Null(draws[:20], "binomial").p(99.0) == 1 / 21
+    assert Null(np.full(499, 2.0), "binomial").p(99.0) == least
+
+
+@pytest.mark.parametrize("original", ["known", "not known"])
+def test_copies_of_an_image_are_one_image(original):
+    """Every image is shown five times: p-values of fair models are uniform, if that is known."""
+    found = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        target, group = np.repeat([0, 1], 60), np.tile([0, 1, 2], 40)
+        right = rng.random((2, 120)) < 0.7
+        predicted = np.where(right, target, 1 - target)
+        shown = np.repeat(np.arange(120), 5)
+        which = shown if original == "known" else None
+        one = Outcomes(target[shown], group[shown], predicted[:, shown], which)
+        names = {"target_names": ["0", "1"], "group_names": ["0", "1", "2"]}
+        found.append(FairnessReport.of(one, ["a"] * 2, names).metric("deo_a").p)
+    false = (np.array(found) <= 0.05).sum()
+    assert false <= 9 if original == "known" else false > 20
+
+
+def test_originals_shown_unequally_often_keep_the_sizes_of_cells():
+    rng = np.random.default_rng(0)
+    original = np.repeat(np.arange(30), rng.integers(1, 4, 30))
+    target, group = (original % 2), (original // 2) % 3
+    outcomes = Outcomes(target, group, rng.integers(0, 2, (2, len(target))), original)
+    expected = outcomes.counts(2, 3).sum(-1)
+    for block in permuted(outcomes, 2, 3, draws=20):
+        np.testing.assert_array_equal(block.sum(-1), np.broadcast_to(expected, block.shape[:-1]))
+    other = next(permuted(outcomes, 2, 3, draws=20))
+    assert len(np.unique(other.reshape(20, -1), axis=0)) > 10

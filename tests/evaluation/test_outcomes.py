@@ -182,12 +182,12 @@ def test_counts_of_unknown_classes_are_refused():
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"group": np.zeros(29)}, "group has shape"),
-        ({"original": np.zeros(31)}, "original has shape"),
-        ({"predicted": np.zeros(30)}, "predicted has shape"),
-        ({"predicted": np.zeros((2, 29))}, "predicted has shape"),
-        ({"score": np.zeros((3, 29))}, "score has shape"),
-        ({"score": np.zeros((2, 30))}, "different numbers of networks"),
+        ({"group": np.zeros(29, int)}, "group has shape"),
+        ({"original": np.zeros(31, int)}, "original has shape"),
+        ({"predicted": np.zeros(30, int)}, "predicted has shape"),
+        ({"predicted": np.zeros((2, 29), int)}, "predicted has shape"),
+        ({"score": np.zeros((3, 29), int)}, "score has shape"),
+        ({"score": np.zeros((2, 30), int)}, "different numbers of networks"),
     ],
 )
 def test_arrays_must_fit_each_other(changes, what):

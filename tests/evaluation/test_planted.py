@@ -122,7 +122,8 @@ def test_one_seed_only(repeats, replicates):
     for seed in range(replicates if repeats > 1 else 20):
         named = simulate(seed, equal(BIASED), sets=repeats, one_set=True)
         text = verdict(named)
-        assert "networks of one set each: other sets" in text
+        assert all(one.alone for one in claims(text))
+        assert "Other sets made in the same way may differ" in text
         assert contradictions(text) == []
         wrong += bool(differences(text))
         assert repeats > 1 or not wrong  # one network cannot be told from another
@@ -278,7 +279,7 @@ def test_against_names_the_conditions_of_a_planted_effect():
 def test_rankings_of_equals_have_no_order(n, replicates):
     rng, wrong = np.random.default_rng(n), 0
     for _ in range(replicates):
-        named = {name: Summary(rng.normal(50, 5, n)) for name in "abcd"}
+        named = {name: Summary(rng.normal(50, 5, n), unit="sets") for name in "abcd"}
         text = ranking(named, "x")
         wrong += ">" in text
         means = [named[part.split()[0]].mean for part in text[3:].replace(">", "~").split("~ ")]
@@ -288,7 +289,8 @@ def test_rankings_of_equals_have_no_order(n, replicates):
 
 def test_rankings_find_large_differences():
     rng = np.random.default_rng(0)
-    named = {name: Summary(rng.normal(m, 1, 5)) for name, m in {"a": 20, "b": 60, "c": 40}.items()}
+    means = {"a": 20, "b": 60, "c": 40}
+    named = {name: Summary(rng.normal(m, 1, 5), unit="sets") for name, m in means.items()}
     text = ranking(named, "x")
     assert [part.split()[0] for part in text[3:].split("> ")] == ["b", "c", "a"]
 
@@ -322,3 +324,26 @@ def test_equal_methods_are_found_the_same_only_if_they_are(replicates):
                 wrong, right = wrong + (methods is apart), right + (methods is alike)
     told('"the same" of 4 points', wrong, replicates)
     assert right > replicates / 2
+
+
+def test_gaps_above_chance_are_found_among_many_tests():
+    """30 tests of 499 draws each: the smallest share of draws would not survive the correction."""
+    unfair = Method(0.9, gap=1.2)
+    worlds = [
+        simulate(seed, dict.fromkeys(("vanilla", "fairdd", "cobra", "minimax"), unfair), n=60)
+        for seed in range(5)
+    ]
+    lines = {name: dict(enumerate(w[name] for w in worlds)) for name in worlds[0]}
+    for sentence in against(lines, "GAP"):
+        assert "Its gap exceeds what chance shows at GAP 0, 1, 2, 3, 4." in sentence
+
+
+def test_nowhere_is_not_said_of_what_only_the_correction_hides():
+    worlds = [simulate(seed, equal(Method(0.9, gap=0.35)), n=40) for seed in range(6)]
+    lines = {name: dict(enumerate(w[name] for w in worlds)) for name in NAMES}
+    chance = [report.shown.metric("deo_a").p for report in lines["cobra"].values()]
+    [_, cobra] = against(lines, "GAP")
+    if min(chance) < 0.05:
+        assert "Nowhere" not in cobra
+    else:
+        assert "Nowhere" in cobra

@@ -1,6 +1,7 @@
 """How many sets it takes: against a simulation of the test itself."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import planted
@@ -9,6 +10,7 @@ from planted import Method, images
 from scipy import stats
 
 from fddkit.core.errors import FddkitError
+from fddkit.evaluation.comparisons import PAIRED_FROM
 from fddkit.evaluation.power import power
 from fddkit.evaluation.report import FairnessReport
 
@@ -40,6 +42,43 @@ def test_sets_equal_a_simulation_of_the_test(by, wanted, level):
     assert found.images == 1
 
 
+@pytest.mark.parametrize("pilots", [(20, 2), (2, 20), (10, 3)])
+def test_unequal_pilots_count_with_their_own_spread(pilots):
+    """Of the two, one varies ten times as much as the other."""
+    rng = np.random.default_rng(sum(pilots))
+    spreads = 60.0, 6.0
+    both = [
+        pilot(*(550 + sd * stats.zscore(rng.standard_normal(n), ddof=1)).round().astype(int))
+        for n, sd in zip(pilots, spreads, strict=True)
+    ]
+    found = power(*both, "accuracy", 5).sets
+
+    def reached(n):
+        x, y = (
+            rng.normal(shift, sd / 20, (4000, n)) for shift, sd in zip((5, 0), spreads, strict=True)
+        )
+        return (stats.ttest_ind(x, y, axis=1, equal_var=False).pvalue < 0.05).mean()
+
+    assert reached(found) > 0.77
+    assert reached(found - 1) < 0.83
+
+
+def test_from_enough_seeds_on_the_test_is_of_pairs():
+    config = {"data": {"seed": 0}}
+    x, y = (replace(one, sets=[0, 1, 2], config=config) for one in (A, B))
+    seeded, plain = (power(*pair, "accuracy", 3, level=0.01).sets for pair in ((x, y), (A, B)))
+    rng = np.random.default_rng(0)
+
+    def reached(n):
+        x, y = rng.normal(3, SPREAD, (4000, n)), rng.normal(0, SPREAD, (4000, n))
+        return (stats.ttest_rel(x, y, axis=1).pvalue < 0.01).mean()
+
+    assert seeded >= PAIRED_FROM
+    assert seeded > plain
+    assert reached(seeded) > 0.77
+    assert reached(seeded - 1) < 0.83
+
+
 def test_it_takes_more_sets_for_less():
     few, more, most = (power(A, B, "accuracy", d).sets for d in (5, 3, 1))
     assert few < more < most
@@ -69,8 +108,12 @@ def test_where_sets_are_the_limit_images_are_not_blamed():
 
 def test_a_sentence_with_its_pilots():
     text = str(power(A, B, "accuracy", 3))
-    assert text.startswith("To tell a difference of 3 points in accuracy with probability 80%,")
-    assert text.endswith("(spread from 3 networks of one set each).")
+    start = "To tell a difference of 3 points in accuracy with probability 80% in one comparison,"
+    assert text.startswith(start)
+    assert "distil at least " in text
+    assert text.endswith("(spread from 3 networks of one set each, and sets differ more).")
+    sets = [replace(one, sets=[0, 1, 2]) for one in (A, B)]
+    assert str(power(*sets, "accuracy", 3)).endswith("(spread from 3 sets each).")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from PIL import Image
 
 import fddkit as fdd
 from fddkit.cli import main
@@ -20,6 +21,8 @@ from fddkit.distillers.loop import CHECKPOINT
 from fddkit.experiments import checking
 from fddkit.experiments.records import Record
 from fddkit.experiments.runs import run
+from fddkit.reading.frame import Frame
+from fddkit.reading.image_cache import decoded
 
 # made by commit 746b8e7: a set with its report, a checkpoint, and an MTT set on an expert whose
 # training was interrupted in its second epoch
@@ -113,6 +116,24 @@ def test_what_a_set_rests_on_may_lie_in_another_folder_or_be_gone(folder, tmp_pa
     assert states(checking.check(tmp_path / "moved"))["mtt.st"] == "whole"
     moved.write_bytes(moved.read_bytes()[:-4] + b"\0\0\1\0")
     assert states(checking.check(tmp_path / "moved", [other]))["mtt.st"] == "doubtful"
+
+
+def test_decoded_images_are_listed_and_half_decoded_ones_removed(tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    for side in (8, 9):
+        decoded([str(tmp_path / "a.png")], Frame(side, side), tmp_path / "cache", progress=False)
+    found = checking.check(tmp_path / "cache")
+    assert [one.state for one in found] == ["whole"] * 4
+    assert {one.what for one in found} == {"decoded images", "journal of decoded images"}
+    assert {one.made for one in found} == {f"1 image of {tmp_path}"}
+    half, other = sorted((tmp_path / "cache").glob("*.jsonl"))
+    half.write_text(half.read_text().splitlines(True)[0])
+    other.with_suffix(".u8").unlink()
+    found = checking.check(tmp_path / "cache")
+    assert [one.state for one in found if one.path.stem == half.stem] == ["interrupted"] * 2
+    assert [one.state for one in found if one.path.stem == other.stem] == ["leftover"]
+    assert len(checking.clean(found, lambda question, some: True)) == 3
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_files_of_before_there_were_seals_are_read():

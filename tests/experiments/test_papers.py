@@ -1,13 +1,17 @@
 """The published numbers: all of them, as printed, and friendly filters."""
 
 import csv
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fddkit.core.errors import FddkitError
+from fddkit.data.loading import load
 from fddkit.distillers.baselines import BASELINES
+from fddkit.distillers.registry import METHODS, settings
 from fddkit.evaluation.measures import headline
 from fddkit.evaluation.report import FairnessReport
 from fddkit.experiments import papers
@@ -82,13 +86,27 @@ def test_vocabulary_is_documented():
         assert f"``{column}``" in papers.__doc__
 
 
-def made(right, networks="convnet", name="dm", ipc=10, br=0.9, width=128, **info):
+def made(
+    right,
+    networks="convnet",
+    name="dm",
+    rule=None,
+    ipc=10,
+    br=0.9,
+    width=128,
+    preset="paper",
+    evaluated=None,
+    changed=None,
+    **info,
+):
     counts = np.zeros((2, 2, 2, 2), dtype=np.int64)
     counts[:, :, 0, 0], counts[:, :, 1, 1] = right, 10
     counts[:, :, 0, 1] = 10 - right
     info = {"dataset": "cmnist-fg", "br": br, "gap": None, **info}
     config = {
-        "data": {"dataset": info, "method": name, "ipc": ipc},
+        "data": {"dataset": info, "method": name, "fairness": rule, "ipc": ipc}
+        | {"preset": preset, "settings": changed or {}},
+        "preset": evaluated or preset,
         "settings": {"width": width, "depth": 3},
     }
     return FairnessReport(counts, [networks] * 2, config)
@@ -100,7 +118,7 @@ def note(table, name):
 
 def test_own_numbers_stand_beside_the_printed_ones():
     whole = made(9, name="whole", ipc=None)
-    named = {"whole": whole, "vanilla": made(5), "cobra": made(10)}
+    named = {"whole": whole, "vanilla": made(5, rule="vanilla"), "cobra": made(10, rule="cobra")}
     table = papers.beside(named, "cmnist-fg", 10)
     assert table.loc["vanilla", ("accuracy", "here")] == pytest.approx(75)
     assert table.loc["vanilla", ("accuracy", "fairdd")] == 25.01  # FairDD, table 22
@@ -113,7 +131,9 @@ def test_own_numbers_stand_beside_the_printed_ones():
 
 
 def test_a_set_that_no_paper_has_stands_alone():
-    table = papers.beside({"vanilla": made(5, dataset="digits", br=0.75)}, "digits", 10)
+    table = papers.beside(
+        {"vanilla": made(5, rule="vanilla", dataset="digits", br=0.75)}, "digits", 10
+    )
     assert list(table.columns) == [*((name, "here") for name in headline()), ("note", "")]
     assert note(table, "vanilla") == "no paper prints it"
 
@@ -124,6 +144,8 @@ def test_a_set_that_no_paper_has_stands_alone():
         ({"ipc": 50}, "IPC 50, not 10"),
         ({"networks": "alexnet"}, "network alexnet, not convnet"),
         ({"name": "dc"}, "method dc, not dm"),
+        ({"rule": "cobra"}, "rule cobra, not vanilla"),
+        ({"rule": None}, "it does not say its rule"),
         ({"dataset": "cmnist-bg"}, "data set cmnist-bg, not cmnist-fg"),
         ({"proportions": [0.5, 0.5]}, "bias with proportions"),
         ({"gap": 2}, "GAP 2 at bias ratio 0.9, which no paper prints"),
@@ -132,7 +154,10 @@ def test_a_set_that_no_paper_has_stands_alone():
     ],
 )
 def test_another_experiment_has_nothing_beside_it_and_says_why(changed, why):
-    named = {"vanilla": made(5, **changed), "fairdd": made(5)}
+    named = {
+        "vanilla": made(5, **{"rule": "vanilla", **changed}),
+        "fairdd": made(5, rule="fairdd"),
+    }
     table = papers.beside(named, "cmnist-fg", 10)
     printed = [c for c in table.columns if c[1] in papers.PAPERS]
     assert len(printed) == 6  # two papers, three metrics
@@ -143,20 +168,61 @@ def test_another_experiment_has_nothing_beside_it_and_says_why(changed, why):
 
 
 def test_a_smaller_network_is_compared_and_said():
-    table = papers.beside({"fairdd": made(5, width=32)}, "cmnist-fg", 10)
+    table = papers.beside({"fairdd": made(5, rule="fairdd", width=32)}, "cmnist-fg", 10)
     assert table.loc["fairdd", ("deo_m", "fairdd")] > 0
     assert note(table, "fairdd") == "width 32, not 128"
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"preset": "quick"}, "distilled and evaluated with preset quick"),
+        ({"evaluated": "quick"}, "evaluated with preset quick"),
+        ({"preset": "quick", "evaluated": "paper"}, "distilled with preset quick"),
+        ({"preset": None, "evaluated": "paper"}, "distilled with a preset that it does not say"),
+        ({"changed": {"iterations": 20}}, "iterations 20, not 20000"),
+        ({"changed": {"lr": 7.0}}, ""),  # the published one depends on IPC
+        ({"changed": {"distance": "l1", "iterations": 20_000}}, "distance l1, not mse"),
+        (
+            {
+                "preset": "quick",
+                "changed": {"iterations": 400, "batch": 64, "lr": 6.0},
+                "width": 32,
+            },
+            "distilled and evaluated with preset quick; width 32, not 128; iterations 400, not "
+            "20000; lr 6.0, not 5.0",
+        ),
+        (
+            {"preset": "mine", "changed": {"batch": 64}, "evaluated": "paper"},
+            "distilled with preset mine; batch 64, not 256",
+        ),
+    ],
+)
+def test_less_effort_is_compared_and_said(changed, said):
+    table = papers.beside({"fairdd": made(5, rule="fairdd", **changed)}, "cmnist-fg", 10)
+    assert table.loc["fairdd", ("deo_m", "fairdd")] > 0
+    assert note(table, "fairdd") == said
+
+
+def test_what_a_run_of_the_preset_records_is_no_change():
+    train, _ = load("digits")
+    for name in METHODS:
+        chosen = asdict(settings("paper", name).resolve(ipc=10, train=train))
+        chosen = json.loads(json.dumps(chosen))  # as in a file
+        one = made(5, name=name, rule="fairdd", changed=chosen)
+        found = note(papers.beside({"fairdd": one}, "cmnist-fg", 10, name), "fairdd")
+        assert found in ("", "no paper prints it"), (name, found)
+
+
 def test_another_bias_has_the_ablations_beside_it():
-    table = papers.beside({"fairdd": made(5, br=0.95, ipc=50)}, "cmnist-fg", 50)
+    table = papers.beside({"fairdd": made(5, rule="fairdd", br=0.95, ipc=50)}, "cmnist-fg", 50)
     assert table.loc["fairdd", ("deo_m", "fairdd")] == 10.30  # FairDD, table 24
     assert np.isnan(table.loc["fairdd", ("deo_m", "cobra")])
     assert note(table, "fairdd") == "bias ratio 0.95"
-    cifar = {"cobra": made(5, dataset="cifar10-s", br=0.8, ipc=50, gap=1)}
+    cifar = {"cobra": made(5, rule="cobra", dataset="cifar10-s", br=0.8, ipc=50, gap=1)}
     table = papers.beside(cifar, "cifar10-s", 50)
     assert table.loc["cobra", ("accuracy", "cobra")] == 44.52  # COBRA, table 11
-    cifar = {"cobra": made(5, dataset="cifar10-s", br=0.8, ipc=50)}
+    cifar = {"cobra": made(5, rule="cobra", dataset="cifar10-s", br=0.8, ipc=50)}
     table = papers.beside(cifar, "cifar10-s", 50)
     assert table.loc["cobra", ("accuracy", "cobra")] == 52.60  # likewise, under SKEW
 
@@ -176,4 +242,4 @@ def test_a_report_that_does_not_say_how_it_was_made_is_compared_with_nothing():
     silent = FairnessReport(made(5).counts, ["convnet"] * 2)
     table = papers.beside({"vanilla": silent}, "cmnist-fg", 10)
     assert np.isnan(table.loc["vanilla", ("deo_m", "cobra")])
-    assert note(table, "vanilla") == ("it does not say its data set, method, IPC, bias ratio")
+    assert note(table, "vanilla") == ("it does not say its data set, method, rule, IPC, bias ratio")

@@ -136,8 +136,8 @@ def test_a_planted_difference_is_found_and_has_a_sign():
     found = differences(planted(np.random.default_rng(3), rows=5, effect=8.0))
     table = counted(found).set_index("metric")
     assert (table["a"] == "fairdd").all()
-    assert table.loc["deo_m", ["pairs", "tested", "holm", "excess", "better"]].tolist() == [5] * 5
-    assert table.loc["deo_a", "excess"] == 0
+    assert table.loc["deo_m", ["pairs", "tested", "holm", "both", "better"]].tolist() == [5] * 5
+    assert table.loc["deo_a", "both"] == 0
     assert table.loc["acc", "better"] == 0
 
 
@@ -165,6 +165,37 @@ def test_a_pair_by_hand():
     assert row.excess_difference == pytest.approx(-0.5 - (floors[0] - floors[1]))
     assert row.within_nulls  # the gap that chance alone makes between them is larger
     assert row.p_holm < 0.01 < 0.05 < row.p_excess_holm
+
+
+def test_a_difference_survives_only_if_it_does_at_both_ends():
+    found = differences(table_1("cobra"))
+    for row in found.itertuples():
+        slow = row.p_holm < 0.05
+        if row.metric != "acc":
+            slow = slow and row.p_excess_holm < 0.05 and row.difference * row.excess_difference > 0
+        assert row.survives == slow
+    gaps = found[found["metric"] != "acc"]
+    assert set(gaps["survives"]) == {True, False}
+    # at a gap of 97 chance adds nothing, so what subtraction undoes is no finding, nor is it undone
+    near = gaps[(gaps["p_holm"] < 0.05) & (gaps["p_excess_holm"] >= 0.05)]
+    assert len(near)
+    assert not near["survives"].any()
+
+
+def test_a_survivor_survives_every_share_of_the_nulls():
+    found = differences(table_1("fairdd")).query("metric == 'deo_a' and survives")
+    cells = against_chance(table_1("fairdd")).set_index([*KEY, "metric"])
+    assert len(found)
+    for row in found.itertuples():
+        a, b = (
+            cells.loc[(row.dataset, row.distiller, name, row.ipc, row.metric)]
+            for name in (row.a, row.b)
+        )
+        largest = max(row.p, row.p_excess)
+        for share in (0.0, 0.3, 0.7, 1.0):
+            means = tuple(one["mean"] - share * one["null"] for one in (a, b))
+            _, _, p = welch(means, (a["std"], b["std"]), (a["n"], b["n"]))
+            assert p <= largest + 1e-12
 
 
 def test_real_images_are_compared_at_their_ipc_and_most_cannot_be():

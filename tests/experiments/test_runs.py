@@ -360,6 +360,39 @@ def test_changed_data_makes_another_run_and_a_changed_date_does_not(here):
     assert run_hash.data_hash({"dataset": ["digits"], "root": "raw"}, here) not in (first, second)
 
 
+def test_changed_results_make_another_run_of_a_notebook_that_shows_them(
+    tiny, here, instant, monkeypatch
+):
+    monkeypatch.setattr(run_hash, "MEASURED", here / "measured")
+    (here / "measured").mkdir()
+    node = nbformat.read(tiny, 4)
+
+    def run_with(text, name="controls-digits.json"):
+        (here / "measured" / name).write_text(text)
+        return this_run.run("tiny").folder
+
+    silent = run_with("1")
+    assert run_with("2") == silent  # it does not say that it shows them
+    node.metadata["fddkit"] = {"measured": ["controls-*.json"]}
+    nbformat.write(node, tiny)
+    first = run_with("1")
+    assert run_with("1") == first
+    assert run_with("1", "health.json") == first
+    folders = {silent, first, run_with("2"), run_with("3", "controls-cifar10-s.json")}
+    assert len(folders) == 4
+
+
+@pytest.mark.parametrize(
+    "wrong", [["../secret.json"], ["a/b.json"], [""], "controls.json", [1], None]
+)
+def test_results_of_elsewhere_are_not_named(tiny, wrong):
+    node = nbformat.read(tiny, 4)
+    node.metadata["fddkit"] = {"measured": wrong}
+    nbformat.write(node, tiny)
+    with pytest.raises(FddkitError, match="name files of reports/measured"):
+        this_run.run("tiny")
+
+
 def test_a_run_that_another_process_executes_is_not_touched(tiny, instant):
     folder = this_run.run("tiny").folder
     (folder / "notebook.html").unlink()

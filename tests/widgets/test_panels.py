@@ -169,7 +169,7 @@ def test_of_networks_that_have_learnt_nothing_no_fairness_is_told(sound):
     counts = np.zeros_like(sound.counts)
     counts[..., 0] = sound.counts.sum(-1)
     constant = replace(sound, counts=counts, counterfactual=None, outcomes=None)
-    said = "{} predicts one class for nearly all images; a small gap would be no merit."
+    said = "{} predicts one class for nearly all images; a small gap would be no merit"
     assert said.format("it") in results.rates(constant)
     assert said.format("&lt;a&gt;") in results.table({"<a>": constant})
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..core.errors import FddkitError
 from ..core.rng import derive, normal
 from .colouring import PALETTE
-from .painting import check_colour_images, described, in_chunks
+from .pieces import check_colour_images, described, in_chunks
 
 GAP_LEVELS = (0, 1, 2, 3, 4)
 

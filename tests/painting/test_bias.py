@@ -11,7 +11,7 @@ from PIL import Image
 
 from fddkit.core.errors import FddkitError
 from fddkit.core.rng import derive, normal
-from fddkit.data import bias
+from fddkit.painting import bias
 
 seeds = st.integers(0, 2**31)
 
@@ -209,7 +209,7 @@ def test_gap_works_on_few_images_at_a_time(monkeypatch):
         sizes.append(len(index))
         return normal(index, shape, seed)
 
-    monkeypatch.setattr("fddkit.data.shifts.normal", recorded)
+    monkeypatch.setattr("fddkit.painting.shifts.normal", recorded)
     bias.gap(noise_images(1000, 3, 8, 8), 4, torch.arange(1000), seed=0)
     assert sum(sizes) == 2 * 1000
     assert max(sizes) <= 256  # 60 000 images would need gigabytes of float noise at once

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import FddkitError
-from .painting import check_colour_images, described, in_chunks
+from .pieces import check_colour_images, described, in_chunks
 
 #: uint8 [10, 3]; colour i is the majority colour of class i (C-MNIST of ReBias and FairDD).
 PALETTE = torch.tensor(
@@ -177,3 +177,10 @@ def grayscale(images: Tensor) -> Tensor:
         return luma.to(torch.uint8)[:, None].expand(-1, 3, -1, -1)
 
     return in_chunks(paint, images)
+
+
+def gray_or_colour(images: Tensor, group: Tensor) -> Tensor:
+    """Return images without colour in group 0 and as they are in the others (`grayscale`)."""
+    images, gray = images.clone(), group == 0
+    images[gray] = grayscale(images[gray])
+    return images

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fddkit.core.errors import FddkitError
-from fddkit.data.group_assignment import assign_groups, group_counts, majority_group
+from fddkit.painting.group_assignment import assign_groups, group_counts, majority_group
 
 groups = st.integers(2, 12)
 
