@@ -71,7 +71,7 @@ def carry_out(line, overwrite=False):
 def test_the_commands_of_the_readme(here, capsys):
     printed = commands(README)
     does = [line.split()[0] for line in printed]
-    assert does == ["import-table", "distill", "evaluate", "run", "sweep"]
+    assert does == ["import-table", "distill", "evaluate", "run", "sweep", "run"]
     for line in printed:
         carry_out(line)
     said = capsys.readouterr().out
@@ -165,7 +165,7 @@ BASE = "import-table faces.csv --image path --target age --group race --out f.fd
         (f"{BASE} --bins height=3", "'height' is not a column with labels"),
         (f"{BASE} --size big", "--size"),
         (f"{BASE} --fit tight", "tight"),
-        (f"{BASE} --json faces.csv", "does not hold a description and is kept"),
+        (f"{BASE} --json faces.csv", "the table and --json are the same file, faces.csv"),
         (f"{BASE} --figure f.gif", "does not end in .png, .pdf, .svg"),
         (f"{BASE} --figure 0.png", "0.png exists"),
         (BASE.replace("faces.csv", "gone.csv"), "gone.csv"),
@@ -187,7 +187,9 @@ def test_every_row_that_is_left_out_is_named(here, capsys):
     with open("faces.csv", "a", encoding="utf-8") as file:
         file.writelines(f"gone{i}.png,5,a,f\n" for i in range(30))
     assert main(BASE.split()) == 2
-    assert "31 of 94 lines of faces.csv cannot be used" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "31 of 94 lines of faces.csv cannot be used" in error
+    assert error.endswith("; correct them, or give --faulty skip\n")
     assert main(f"{BASE} --faulty skip --json d.json --figure d.png".split()) == 0
     out = capsys.readouterr().out
     assert "left out, line 5: unreadable image (3.png" in out
@@ -210,3 +212,31 @@ def test_splits_of_a_table_stay_splits(here):
     assert (len(train), len(test)) == (48, 16)
     assert Path("c-train.png").exists()
     assert Path("c-test.png").exists()
+
+
+def test_no_output_is_an_input_or_another_output(here, capsys):
+    Path("faces.toml").write_text(toml(), encoding="utf-8")
+    assert main(BASE.split()) == 0
+    Path("link.json").symlink_to("f.fdd")
+    kept = {path: path.read_bytes() for path in here.iterdir() if path.is_file()}
+    one, two = BASE.replace("f.fdd", "g.fdd"), "import-table faces.toml --out g.fdd"
+    for line, said in (
+        (f"{one} --json g.fdd", "--out and --json are the same file"),
+        (f"{one} --json ./faces.csv", "the table and --json are the same file"),
+        (f"{one} --json d.png --figure d.png", "--json and --figure are the same file"),
+        (f"{two} --json faces.toml", "the table and --json are the same file"),
+        (f"{two} --json faces.csv", "a table of faces.toml and --json are the same file"),
+        ("datasets --describe f.fdd --json f.fdd", "--describe and --json are the same file"),
+        ("datasets --describe f.fdd --json link.json", "--describe and --json are the same file"),
+    ):
+        assert main(f"{line} --overwrite".split()) == 2, line
+        assert said in capsys.readouterr().err
+        assert not Path("g.fdd").exists()
+    assert all(path.read_bytes() == content for path, content in kept.items())
+
+
+@pytest.mark.parametrize("option", ["--download", "--check"])
+def test_a_file_is_neither_downloaded_nor_checked(here, capsys, option):
+    assert main(BASE.split()) == 0
+    assert main(["datasets", option, "f.fdd"]) == 2
+    assert "f.fdd is a file, and only data sets of the catalogue" in capsys.readouterr().err

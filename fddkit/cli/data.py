@@ -4,9 +4,8 @@ import warnings
 from argparse import Namespace
 
 from ..core.errors import FddkitError
-from ..core.files import consider, write_json
 from . import options
-from .own_data import add_figure, draw, figures, only_descriptions
+from .own_data import add_figure, check_json, check_places, figures, inputs, outputs, tell
 from .printing import table
 
 _EXAMPLES = """\
@@ -67,6 +66,13 @@ def datasets(given: Namespace) -> int:
     for option in ("json", "figure"):
         if getattr(given, option) and not given.describe:
             raise FddkitError(f"--{option} is for --describe; give the data set to describe")
+    for option in ("download", "check"):
+        name = getattr(given, option)
+        if name and file_sets.is_path(name):
+            raise FddkitError(
+                f"{name} is a file, and only data sets of the catalogue are downloaded or "
+                "compared with what is published; --describe it"
+            )
     if given.download:
         download(given.download, given.root)
         print(f"{given.download} is in {given.root}")
@@ -124,24 +130,20 @@ def _check(given: Namespace) -> int:
 
 def _describe(given: Namespace) -> int:
     """Print what each split of a data set holds, and write it as JSON."""
+    from ..data import file_sets
     from ..data.catalogue import entry_of
-    from ..data.description import describe
     from ..data.loading import load
 
-    look = None if given.overwrite else only_descriptions
-    if given.json:
-        consider(given.json, look)
+    read = []
+    if file_sets.is_path(given.describe):
+        read = inputs(file_sets.find(given.describe, given.root), "--describe")
+    check_places(read, outputs(given))
+    check_json(given)
     entry = entry_of(given.describe, given.root)
     if entry.natural:
         splits = entry.read(given.root).splits
     else:
         splits = dict(zip(("train", "test"), load(given.describe, root=given.root), strict=True))
-    drawn = figures(given, splits)
-    found = {name: describe(data) for name, data in splits.items()}
-    print("\n\n".join(f"[{name}] {one}" for name, one in found.items()))
-    draw(drawn, found)
-    if given.json:
-        told = {"described": given.describe, "sha256": entry.sha256}
-        told["splits"] = {name: one.to_dict() for name, one in found.items()}
-        write_json(given.json, told, look)
+    drawn = figures(given, splits, read)
+    tell(given, splits, drawn, {"described": given.describe, "sha256": entry.sha256})
     return 0

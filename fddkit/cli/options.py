@@ -142,7 +142,7 @@ def train(given: Namespace) -> Any:
     if given.per_cell is not None:
         options["per_cell"] = given.per_cell
     options |= {k: fit(k, v, own.get(k)) for k, v in pairs("--option", given.option)}
-    options |= {"proportions": given.proportions, "group_labels": group_labels(given)}
+    options |= {"proportions": given.proportions, "group_labels": tuple(group_labels(given))}
     return load(given.dataset, root=given.root, **options)[0]
 
 

@@ -1,7 +1,10 @@
 """The command for one's own data: ``import-table``."""
 
+import os
+import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ so is a .toml that says the same (docs/command-line.md).
 _SHOWN = 20  # rows that are named on the screen; --json has all
 _TEXTS = ("root", "fit", "channels", "small", "faulty", "duplicates", "split", "name")
 _NEEDED = ("image", "target", "group")
+_ADVISED = re.compile(r'\b(small|faulty|duplicates)="(\w+)"')  # as Python has it
+_WRITTEN = ("out", "json", "figure")
 _FIGURES = (".png", ".pdf", ".svg")
 
 
@@ -86,17 +91,16 @@ def import_table(given: Namespace) -> int:
         The exit status.
     """
     from ..core.tensors import only
-    from ..data import grouped_file, toml_sets
-    from ..data.description import describe
-    from ..data.grouped_kind import DATA, SUFFIX
+    from ..data import toml_sets
+    from ..data.grouped_kind import DATA, SUFFIX, write
     from ..data.tables import from_table
 
     if Path(given.out).suffix != SUFFIX:
         raise FddkitError(f"{given.out} does not end in {SUFFIX}; choose a name that does")
+    named = inputs(given.table)
+    check_places(named, outputs(given))
     consider(given.out, only(DATA))
-    look = None if given.overwrite else only_descriptions
-    if given.json:
-        consider(given.json, look)
+    check_json(given)
     arguments = _arguments(given)
     if given.table.endswith(".toml"):
         if arguments:
@@ -109,24 +113,88 @@ def import_table(given: Namespace) -> int:
         for name in _NEEDED:
             if name not in arguments:
                 raise FddkitError(f"--{name} is missing; name the column of {given.table}")
-        made = from_table(given.table, **arguments)
+        try:
+            made = from_table(given.table, **arguments)
+        except FddkitError as error:
+            raise FddkitError(_ADVISED.sub(r"--\1 \2", str(error))) from error
     splits = made if isinstance(made, Mapping) else {"all": made}
-    drawn = figures(given, splits)
-    grouped_file.write(given.out, splits)
-    found = {name: describe(data) for name, data in splits.items()}
-    print("\n\n".join(f"[{name}] {one}" for name, one in found.items()))
+    drawn = figures(given, splits, named)
+    write(given.out, splits)
     faults = next(iter(splits.values())).source["faults"]  # of the whole table
-    print("".join(f"\n{line}" for line in _left_out(faults)), end="")
-    print(f"\n{sum(map(len, splits.values())):,} images are in {given.out}")
-    draw(drawn, found)
-    if given.json:
-        told = {"described": given.table, "left out": faults}
-        told["splits"] = {name: one.to_dict() for name, one in found.items()}
-        write_json(given.json, told, look)
+    lines = [*_left_out(faults), f"{sum(map(len, splits.values())):,} images are in {given.out}"]
+    tell(given, splits, drawn, {"described": given.table, "left out": faults}, lines)
     return 0
 
 
-def figures(given: Namespace, splits: Iterable[str]) -> dict[str, Path]:
+def inputs(path: str | os.PathLike, name: str = "the table") -> list[tuple[str, Any]]:
+    """Return what a command reads, as what it is called and where: a file, a .toml's tables."""
+    from ..data import toml_sets
+
+    tables = toml_sets.tables(path) if str(path).endswith(".toml") else []
+    return [(name, path), *((f"a table of {path}", table) for table in tables)]
+
+
+def outputs(given: Namespace) -> list[tuple[str, Any]]:
+    """Return what a command writes: options and files."""
+    options = (f"--{name}" for name in _WRITTEN if getattr(given, name, None))
+    return [(option, getattr(given, option[2:])) for option in options]
+
+
+def check_places(read: Sequence[tuple[str, Any]], written: Sequence[tuple[str, Any]]) -> None:
+    """Refuse an output that would replace an input or another output, whatever links it goes by."""
+    taken: dict[str, str] = {}
+    for number, (name, path) in enumerate([*read, *written]):
+        first = name
+        with suppress(ValueError):  # a NUL in it, of which its reader or writer tells
+            first = taken.setdefault(os.path.realpath(path), name)
+        if number >= len(read) and first != name:
+            raise FddkitError(
+                f"{first} and {name} are the same file, {path}; give {name} another name"
+            )
+
+
+def check_json(given: Namespace) -> None:
+    """Refuse, before any work, a place for ``--json`` that cannot be written or holds others."""
+    if given.json:
+        consider(given.json, _replaceable(given))
+
+
+def tell(
+    given: Namespace,
+    splits: Mapping[str, Any],
+    drawn: Mapping[str, Path],
+    about: dict[str, Any],
+    lines: Sequence[str] = (),
+) -> None:
+    """Print what each split holds, draw it, and write it as JSON.
+
+    Parameters
+    ----------
+    given : Namespace
+        ``json`` and ``overwrite``.
+    splits : mapping of str to GroupedDataset
+        The splits.
+    drawn : mapping of str to Path
+        As `figures` returns it.
+    about : dict
+        What else the JSON says.
+    lines : sequence of str
+        What is printed after the splits.
+    """
+    from ..data.description import describe
+
+    found = {name: describe(data) for name, data in splits.items()}
+    print("\n\n".join(f"[{name}] {one}" for name, one in found.items()))
+    print("".join(f"\n{line}" for line in lines), end="\n" if lines else "")
+    _draw(drawn, found)
+    if given.json:
+        told = {name: one.to_dict() for name, one in found.items()}
+        write_json(given.json, {**about, "splits": told}, _replaceable(given))
+
+
+def figures(
+    given: Namespace, splits: Iterable[str], read: Sequence[tuple[str, Any]] = ()
+) -> dict[str, Path]:
     """Return the file of each split's figure, if figures are wanted.
 
     Parameters
@@ -135,6 +203,8 @@ def figures(given: Namespace, splits: Iterable[str]) -> dict[str, Path]:
         ``figure`` and ``overwrite``.
     splits : iterable of str
         Their names, which stand in those of the files if there are several.
+    read : sequence of (str, path-like)
+        See `check_places`.
 
     Returns
     -------
@@ -143,7 +213,7 @@ def figures(given: Namespace, splits: Iterable[str]) -> dict[str, Path]:
     Raises
     ------
     FddkitError
-        For a format that cannot be drawn, or a file that exists.
+        For a format that cannot be drawn, or a file that exists or is already taken.
     """
     if not given.figure:
         return {}
@@ -153,13 +223,15 @@ def figures(given: Namespace, splits: Iterable[str]) -> dict[str, Path]:
     files = {
         name: path.with_stem(f"{path.stem}-{name}") if len(names) > 1 else path for name in names
     }
+    others = [one for one in outputs(given) if one[0] != "--figure"]
+    check_places([*read, *others], [("--figure", file) for file in files.values()])
     for file in files.values():
         if consider(file) and not given.overwrite:
             raise FddkitError(f"{file} exists; choose another name, or --overwrite it")
     return files
 
 
-def draw(files: Mapping[str, Path], found: Mapping[str, Any]) -> None:
+def _draw(files: Mapping[str, Path], found: Mapping[str, Any]) -> None:
     """Draw the counts of each split, described by `fddkit.describe`, into its file."""
     if not files:
         return
@@ -172,7 +244,11 @@ def draw(files: Mapping[str, Path], found: Mapping[str, Any]) -> None:
         print(f"{path} shows the counts")
 
 
-def only_descriptions(path: Path) -> None:
+def _replaceable(given: Namespace) -> Callable[[Path], None] | None:
+    return None if given.overwrite else _only_descriptions
+
+
+def _only_descriptions(path: Path) -> None:
     """Let only descriptions be replaced, see `fddkit.core.files.atomic`."""
     try:
         conform(read_json(path) if path.stat().st_size else {"described": ""}, {"described": str})

@@ -13,7 +13,7 @@ from torch import Tensor
 from .errors import Damaged, FddkitError, NewerFormat
 from .files import Look, atomic, digest
 from .kinds import Kind
-from .reading import clip, conform, parse_json, read_bytes
+from .reading import LARGEST, clip, conform, parse_json, read_bytes
 
 FORMAT = 2  # raised when an older fddkit could misread a newer file; 1 had no seal and no kind
 
@@ -75,7 +75,7 @@ def write_tensors(
     Raises
     ------
     FddkitError
-        If it cannot be written, or the tensors or the header do not match the kind.
+        If it cannot be written or is too large, or tensors or header do not match the kind.
 
     See Also
     --------
@@ -93,6 +93,16 @@ def write_tensors(
     >>> tensors, header["by"]
     ({'x': tensor([1., 1.])}, 'me')
     """
+    data = _content(path, kind, tensors, header)
+    with atomic(path, look) as temporary:
+        temporary.write_bytes(data)
+    return Path(path)
+
+
+def _content(
+    path: str | os.PathLike, kind: Kind, tensors: Mapping[str, Tensor], header: Mapping[str, Any]
+) -> bytes:
+    """Return the content of a file, after the checks that its reader will make."""
     from safetensors.torch import save
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -108,9 +118,16 @@ def write_tensors(
         ) from error
     text = json.dumps({**parsed, "sha256": seal(plain, parsed)})
     data = save(plain, metadata={"fddkit": text})
-    with atomic(path, look) as temporary:
-        temporary.write_bytes(data)
-    return Path(path)
+    try:
+        _parsed(data)  # the text is longer there, because its quotation marks are escaped
+        if len(data) > LARGEST:
+            raise ValueError(f"it has {len(data):,} bytes")
+    except ValueError as error:
+        raise FddkitError(
+            f"{kind.title} cannot be saved in {path}, because it could not be read again "
+            f"({clip(error)}); give it less, or say less of it"
+        ) from error
+    return data
 
 
 def read_tensors(
@@ -245,12 +262,7 @@ def is_marked(path: Path) -> bool:
 def _header(data: bytes, path: str | os.PathLike, kind: Kind | None) -> dict:
     """Return the header from the content of a file, or from its beginning."""
     try:
-        size = struct.unpack("<Q", data[:8])[0]
-        if size > len(data) - 8:
-            raise ValueError("it is truncated")
-        outer = parse_json(data[8 : 8 + size], "its first part")
-        conform(outer, {"__metadata__": {"fddkit": str}}, "its first part")
-        header = parse_json(outer["__metadata__"]["fddkit"], "its header")
+        header = _parsed(data)
         conform(header, {"format": int}, "its header")
         if header["format"] < 1:
             raise ValueError(f"there is no format {header['format']:g}")
@@ -266,6 +278,16 @@ def _header(data: bytes, path: str | os.PathLike, kind: Kind | None) -> dict:
     if kind is not None and header.get("kind", kind.name) != kind.name:
         raise _damaged(path, kind, f"its kind is {clip(header['kind'], 40)!r}")
     return header
+
+
+def _parsed(data: bytes) -> Any:
+    """Return the header from the content of a file, whatever it says."""
+    size = struct.unpack("<Q", data[:8])[0]
+    if size > len(data) - 8:
+        raise ValueError("it is truncated")
+    outer = parse_json(data[8 : 8 + size], "its first part")
+    conform(outer, {"__metadata__": {"fddkit": str}}, "its first part")
+    return parse_json(outer["__metadata__"]["fddkit"], "its header")
 
 
 def _damaged(path: str | os.PathLike, kind: Kind | None, error: object) -> FddkitError:

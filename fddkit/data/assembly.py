@@ -12,13 +12,13 @@ from ..core.numbers import whole
 from ..core.reading import clip
 from ..reading.columns import Column
 from ..reading.duplicates import firsts
-from ..reading.faults import FAULTY, NO_FILE, SMALL, Faults
+from ..reading.faults import FAULTY, NO_FILE, SMALL, UNREADABLE, Faults
 from ..reading.frame import Frame
 from ..reading.image_cache import Images
 from ..reading.labels import MISSING, Labels, compact, crossed, merged
 from .grouped import GroupedDataset
 from .traits import PHOTOGRAPHS, Traits
-from .validation import check_per_channel
+from .validation import check_name, check_per_channel, split_names
 
 SMALLS = ("merge", "drop", "refuse")
 DUPLICATES = ("fault", "keep")
@@ -52,14 +52,15 @@ class Options:
                 raise unknown(f"value of {argument}", value, known)
         if self.smallest is not None:
             whole("smallest", self.smallest)
-        if not isinstance(self.name, str) or not self.name.strip():
-            raise FddkitError(f"name={clip(repr(self.name))} is no name; give some text")
+        check_name(self.name)
+        if self.traits is not None and not isinstance(self.traits, Traits):
+            raise FddkitError(f"traits={clip(repr(self.traits))} are no Traits; give fdd.Traits")
         channels = self.frame.shape[0]
         for what in ("mean", "std"):
             values = getattr(self, what)
             try:
                 values = None if values is None else tuple(map(float, values))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise FddkitError(
                     f"{what}={clip(repr(values))} is no list of numbers; give one per channel"
                 ) from error
@@ -132,6 +133,11 @@ def assemble(rows: Rows, options: Options) -> dict[str, GroupedDataset]:
     split = rows.split.labels(faults) if rows.split else None
     if not faults.left():
         faults.refuse(skip=True)
+    if split is not None:
+        held = np.unique(split.labels[faults.left()])  # a row that is torn may say anything
+        parts = dict(
+            zip(held, split_names([split.names[i] for i in held], rows.split.title), strict=True)
+        )
     read = rows.read(faults.left())
     _unread(read, faults)
     if options.duplicates == "fault":
@@ -154,11 +160,14 @@ def assemble(rows: Rows, options: Options) -> dict[str, GroupedDataset]:
     data = _dataset(read, left, named, grouped, options, sources)
     if split is None:
         return {"all": data}
-    parts = {name: np.flatnonzero(split.labels[left] == i) for i, name in enumerate(split.names)}
+    of = np.array([parts[i] for i in split.labels[left]])
     return {
-        name: replace(data.subset(torch.from_numpy(part)), source={**sources, "split": name})
-        for name, part in parts.items()
-        if len(part)
+        name: replace(
+            data.subset(torch.from_numpy(np.flatnonzero(of == name))),
+            source={**sources, "split": name},
+        )
+        for name in dict.fromkeys(parts.values())
+        if (of == name).any()
     }
 
 
@@ -172,7 +181,7 @@ def _unread(read: Read, faults: Faults) -> None:
             if reason == NO_FILE:
                 faults.add(row, NO_FILE, name)
             else:
-                faults.add(row, "unreadable image", f"{name}: {reason}")
+                faults.add(row, UNREADABLE, f"{name}: {reason}")
 
 
 def _repeated(read: Read, target: np.ndarray, group: np.ndarray, faults: Faults) -> None:

@@ -11,12 +11,19 @@ from pathlib import Path
 from ..core.files import digest
 from ..reading.columns import Column
 from ..reading.faults import Faults
-from ..reading.frame import Frame
 from .grouped import GroupedDataset
-from .labelled_files import Labelled
+from .labelled_files import Labelled, frame
 from .owned import Listing, Owned, Splits, listing, some
 
-SOURCE = Owned("bFFHQ", "", "bffhq", (), folders=("0.5pct", "valid", "test"))
+SOURCE = Owned(
+    "bFFHQ",
+    "",
+    "bffhq",
+    (),
+    counts={"train": 19_200, "valid": 1_000, "test": 1_000},
+    counted_by="bFFHQ's release",
+    folders=("0.5pct", "valid", "test"),
+)
 TARGETS, GROUPS = ("young", "old"), ("female", "male")
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 _SPLITS = ("train", "valid", "test")
@@ -25,7 +32,7 @@ _NAME = re.compile(r".*_([0-9]+)_([0-9]+)\.[A-Za-z]+")
 
 def check(size: int) -> None:
     """Raise an error unless this is a size."""
-    Frame.of(size, "crop", "RGB")
+    frame(size)
 
 
 def splits(root: str | Path, name: str, size: int) -> Splits:

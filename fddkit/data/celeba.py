@@ -15,9 +15,9 @@ from ..core.files import digest
 from ..core.reading import clip, read_bytes
 from ..reading.columns import Column
 from ..reading.faults import Faults
-from ..reading.frame import Frame
+from ..reading.labels import crossed_names
 from .grouped import GroupedDataset
-from .labelled_files import Labelled
+from .labelled_files import Labelled, frame
 from .owned import Listing, Owned, Splits, listing, some
 
 SOURCE = Owned(
@@ -28,7 +28,14 @@ SOURCE = Owned(
         "list_attr_celeba.txt|Anno/list_attr_celeba.txt",
         "list_eval_partition.txt|Eval/list_eval_partition.txt",
     ),
+    counts={"train": 162_770, "valid": 19_867, "test": 19_962},
+    counted_by="CelebA's list_eval_partition.txt",
     folders=("img_align_celeba|Img/img_align_celeba|img_align_celeba/img_align_celeba",),
+    images=(202_599,),
+    md5={
+        "list_attr_celeba.txt": "75e246fa4810816ffd6ee81facbd244c",
+        "list_eval_partition.txt": "d32c9cbf5e040fd4025c592c306e6668",
+    },
 )
 _NAMES = (
     "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose "
@@ -56,10 +63,7 @@ def target_names(attribute: str) -> tuple[str, str]:
 
 def group_names(group: str) -> tuple[str, ...]:
     """Return the names of the intersections of attributes, which are joined by ``+``."""
-    names: tuple[str, ...] = ("",)
-    for attribute in group.split("+"):
-        names = tuple(f"{a} & {b}" if a else b for a in names for b in target_names(attribute))
-    return names
+    return crossed_names([target_names(attribute) for attribute in group.split("+")])
 
 
 def check(target: str, group: str, balanced: bool, size: int) -> None:
@@ -73,7 +77,7 @@ def check(target: str, group: str, balanced: bool, size: int) -> None:
             f"target={target} and group={group} name an attribute twice, or more than "
             f"{_MOST_GROUPS} of groups; give others, as in target=Smiling, group=Male+Young"
         )
-    Frame.of(size, "crop", "RGB")
+    frame(size)
 
 
 @dataclass
@@ -85,9 +89,7 @@ class _Row:
     fault: tuple[str, str] | None = None
 
 
-def splits(
-    root: str | Path, name: str, target: str, group: str, balanced: bool, size: int
-) -> Splits:
+def splits(root: str | Path, name: str, target: str, group: str, size: int) -> Splits:
     """Return CelebA's three splits.
 
     Parameters
@@ -98,8 +100,6 @@ def splits(
         What to call the set.
     target, group : str
         Attributes; those of the group are joined by ``+``.
-    balanced : bool
-        Not used here: what is read is the same.
     size : int
         Side of an image in pixels, after the middle 178 x 178 have been cut out.
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,27 +48,8 @@ class Finding(NamedTuple):
 
 
 _TORCHVISION = "torchvision"
-_CELEBA = {
-    "list_attr_celeba.txt": "75e246fa4810816ffd6ee81facbd244c",
-    "list_eval_partition.txt": "d32c9cbf5e040fd4025c592c306e6668",
-}
-_SIZES = {
-    "MNIST": (60_000, 10_000),
-    "Fashion-MNIST": (60_000, 10_000),
-    "CIFAR-10": (50_000, 10_000),
-    "CIFAR-100": (50_000, 10_000),
-}
 _FAIRDD = "FairDD's code"
 _DRO = "Sagawa et al. 2020, Group DRO, appendix C.1"
-#: Title of the source -> split -> published images, and who publishes them.
-_IMAGES = {
-    "CelebA": (
-        {"train": 162_770, "valid": 19_867, "test": 19_962},
-        "CelebA's list_eval_partition.txt",
-    ),
-    "bFFHQ": ({"train": 19_200, "valid": 1_000, "test": 1_000}, "bFFHQ's release"),
-    "UTKFace": ({"all": 22_013}, "FairDD's test of 1,200 and training set of 20,813"),
-}
 #: Entry -> split -> published images of each class and group, and who publishes them.
 _CELLS = {
     "celeba-blond-gender": (
@@ -122,9 +104,9 @@ def _raw(source: Source, root: str | Path) -> Iterator[Finding]:
     for path in source.paths(root):
         if path.name in sums:
             yield _sum(path, sums[path.name])
-    for split, expected in zip(("train", "test"), _SIZES.get(source.title, ()), strict=False):
+    for split, expected in source.counts.items():
         images = len(source.read(root, split)[0])
-        yield Finding(f"images of {split}", f"{images:,}", f"{expected:,}", "its owners")
+        yield Finding(f"images of {split}", f"{images:,}", f"{expected:,}", source.counted_by)
 
 
 def _sum(path: Path, expected: str) -> Finding:
@@ -136,19 +118,18 @@ def _real(entry: RealInfo, root: str | Path) -> Iterator[Finding]:
     """Check files as their owners distribute them."""
     source: Owned = entry.source
     for path in source.paths(root):
-        if path.name in _CELEBA:
-            yield _sum(path, _CELEBA[path.name])
-    for tree in source.trees(root):
+        if path.name in source.md5:
+            yield _sum(path, source.md5[path.name])
+    for tree, images in zip_longest(source.trees(root), source.images):
         there = listing(tree)
-        published = {"img_align_celeba": "202,599", "UTKFace": "23,708"}.get(tree.name, "")
+        published = f"{images:,}" if images else ""
         yield Finding(f"images in {tree}", f"{len(there.sizes):,}", published, "its owners")
         if there.others:
             yield Finding(f"other files in {tree}", f"{len(there.others):,}")
-    images, who = _IMAGES.get(source.title, ({}, ""))
     cells, author = _CELLS.get(entry.name, ({}, ""))
     for split, data in entry.read(root).splits.items():
-        expected = f"{images[split]:,}" if split in images else ""
-        yield Finding(f"usable images of {split}", f"{len(data):,}", expected, who)
+        expected = f"{source.counts[split]:,}" if split in source.counts else ""
+        yield Finding(f"usable images of {split}", f"{len(data):,}", expected, source.counted_by)
         for reason, n in data.source["skipped"].items():
             yield Finding(f"left out of {split}, {reason}", f"{n:,}")
         yield from _cells(data, split, cells.get(split), author)

@@ -11,13 +11,11 @@ from ..core.errors import FddkitError, unknown
 from ..core.reading import clip
 from ..reading.columns import Column, check_columns, split_bins
 from ..reading.decoding import decode, quiet
-from ..reading.faults import Faults
+from ..reading.faults import UNREADABLE, Faults
 from ..reading.frame import Frame
 from ..reading.image_cache import Images
 from .assembly import Options, Read, Rows, assemble
 from .grouped import GroupedDataset
-
-_UNREADABLE = "unreadable image"
 
 
 def from_torch(
@@ -75,6 +73,8 @@ def from_torch(
     [[1, 1], [1, 1]]
     """
     settings = _settings(dataset, name, Frame.of(size, fit, channels), options)
+    target_names = _names(target_names, "target_names")
+    group_names = _names(group_names, "group_names")
     n = _length(dataset)
     faults = Faults(settings.name, range(n), "image")
     columns = None if callable(group) else _columns(group, n)
@@ -95,11 +95,9 @@ def from_torch(
     if target_names is None and "target" not in chosen:
         target_names = _class_names(dataset, targets)
     rows = Rows(
-        target=Column("target", targets, chosen.get("target"), _names(target_names)),
+        target=Column("target", targets, chosen.get("target"), target_names),
         groups=[
-            Column(
-                key, cells[key], chosen.get(key), _names(group_names) if len(cells) == 1 else None
-            )
+            Column(key, cells[key], chosen.get(key), group_names if len(cells) == 1 else None)
             for key in cells
         ],
         split=None,
@@ -170,14 +168,14 @@ def from_hf(
 
     def column(key: str) -> Column:
         names = None if key in chosen else getattr(features.get(key), "names", None)
-        return Column(key, list(dataset[key]), chosen.get(key), _names(names))
+        return Column(key, list(dataset[key]), chosen.get(key), _names(names, f"names of {key}"))
 
     def images() -> Iterable[tuple[int, Any]]:
         for i in range(n):
             try:
                 found = dataset[i][image]
             except Exception as error:  # whatever its decoder raises
-                faults.add(i, _UNREADABLE, clip(error) or type(error).__name__)
+                faults.add(i, UNREADABLE, clip(error) or type(error).__name__)
                 found = None
             yield i, found
 
@@ -203,7 +201,7 @@ def _settings(dataset: Any, name: str | None, frame: Frame, options: dict[str, A
 def _length(dataset: Any) -> int:
     try:
         n = len(dataset)
-    except (TypeError, NotImplementedError) as error:
+    except (TypeError, NotImplementedError, ValueError, OverflowError) as error:
         raise FddkitError(
             f"{clip(type(dataset).__name__)} has no length; give a data set of known size"
         ) from error
@@ -216,7 +214,8 @@ def _columns(group: Any, n: int) -> dict[str, list[Any]]:
     given = group if isinstance(group, Mapping) else {"group": group}
     found = {}
     for key, values in given.items():
-        if isinstance(values, str) or not hasattr(values, "__len__"):
+        listed = hasattr(values, "__len__") and getattr(values, "ndim", 1) > 0
+        if isinstance(values, str) or not listed:
             raise FddkitError(f"{clip(key)} is no list of groups; give one per image")
         cells = values.tolist() if isinstance(values, Tensor | np.ndarray) else list(values)
         if len(cells) != n:
@@ -232,7 +231,7 @@ def _item(dataset: Any, i: int, faults: Faults) -> tuple[Any, Any]:
     try:
         item = dataset[i]
     except Exception as error:  # whatever its decoder raises
-        faults.add(i, _UNREADABLE, clip(error) or type(error).__name__)
+        faults.add(i, UNREADABLE, clip(error) or type(error).__name__)
         return None, None
     if not isinstance(item, tuple | list) or len(item) < 2:
         raise FddkitError(
@@ -257,25 +256,37 @@ def _scalar(value: Any) -> Any:
     return value.item() if one else value
 
 
-def _class_names(dataset: Any, targets: list[Any]) -> Sequence[str] | None:
+def _class_names(dataset: Any, targets: list[Any]) -> tuple[str, ...] | None:
     """Return ``dataset.classes`` if it names every target, which are then numbers."""
     names = getattr(dataset, "classes", None)
     if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
         return None
     numbers = [each for each in targets if each is not None]
     fits = all(isinstance(each, int) and 0 <= each < len(names) for each in numbers)
-    return names if fits and len(set(names)) == len(names) else None
+    return tuple(names) if fits and len(set(names)) == len(names) else None
 
 
-def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(map(str, names))
+def _names(names: Sequence[str] | None, argument: str) -> tuple[str, ...] | None:
+    """Return names as text, or say why they are none."""
+    if names is None:
+        return None
+    try:
+        found = tuple(map(str, names))
+    except Exception as error:  # of whatever was given
+        raise FddkitError(f"{argument} are no list of names; give one per label") from error
+    if len(set(found)) < len(found):
+        raise FddkitError(f"{argument} hold a name twice ({clip(', '.join(found))}); rename one")
+    return found
 
 
 def _gathered(
     images: Iterable[tuple[int, Any]], n: int, frame: Frame, faults: Faults, progress: bool
 ) -> Callable[[list[int]], Read]:
     """Decode all images into memory, and return the function that hands them out."""
-    found = Images(np.zeros((n, *frame.shape), dtype=np.uint8))
+    try:
+        found = Images(np.zeros((n, *frame.shape), dtype=np.uint8))
+    except (MemoryError, ValueError) as error:  # more than there is, or than can be addressed
+        raise FddkitError(f"{n:,} images do not fit into memory; give fewer, or smaller") from error
     with quiet(), tqdm(total=n, desc="images", unit="image", disable=not progress) as bar:
         for i, image in images:
             if i not in faults:
@@ -284,6 +295,6 @@ def _gathered(
                     for note in notes:
                         found.notes[note] = found.notes.get(note, 0) + 1
                 except FddkitError as error:
-                    faults.add(i, _UNREADABLE, str(error))
+                    faults.add(i, UNREADABLE, str(error))
             bar.update()
     return lambda rows: Read(found, np.arange(n), [f"image {i}" for i in range(n)])

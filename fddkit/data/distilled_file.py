@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from ..core.kinds import Array, Kind
 from ..core.numbers import is_whole
+from .validation import check_units
 from .whitening import Whitening
 
 if TYPE_CHECKING:
@@ -56,10 +57,7 @@ def check_parts(s: "DistilledSet") -> None:
         raise ValueError("a target has no name")
     if n and not -1 <= int(s.group.min()) <= int(s.group.max()) < len(s.group_names):
         raise ValueError("a group has no name")
-    if not len(s.mean) == len(s.std) == s.images.shape[1]:
-        raise ValueError("mean and std do not fit the channels")
-    if not all(0 <= x <= 1 for x in s.mean) or not all(1e-6 <= x <= 1 for x in s.std):
-        raise ValueError("mean and std are not for pixels from 0 to 1")
+    check_units(s.mean, s.std, s.images.shape[1])
     if not is_whole(s.factor):
         raise ValueError("the factor is not a positive integer")
     if s.factor > min(s.images.shape[2:]):

@@ -11,9 +11,11 @@ from ..core.files import changed, digest
 from ..core.reading import is_file
 from . import grouped_file
 from .grouped_kind import SUFFIX, content_hash
-from .natural_sets import NaturalInfo, Read
+from .natural_sets import NaturalInfo, Opening
 
 _TABLE = ".toml"  # describes a folder and a table
+#: What was read to make an entry, by path and stamp, until its images are asked for.
+_FRESH: dict[tuple[Path, str], Opening] = {}
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,13 @@ class FileInfo(NaturalInfo):
         """Return the file."""
         return [self.path]
 
-    def read(self, root: str | Path = "data", split: str = "train", seed: int = 0) -> Read:
+    def missing(self, root: str | Path = "data") -> list[Path]:
+        """Return the file, if it is no longer there."""
+        return [path for path in self.files(root) if not path.is_file()]
+
+    def read(self, root: str | Path = "data", split: str = "train", seed: int = 0) -> Opening:
         """Return every split, and the hash of what was read."""
-        return _read(self.path)
+        return _FRESH.pop((self.path, _stamp(self.path)), None) or _read(self.path)
 
 
 def is_path(name: object) -> bool:
@@ -106,8 +112,8 @@ def entry(
     FddkitError
         If there is no such file, or it is not a data set.
     """
-    path = find(name, root, here)
-    return _entry(str(name), path.absolute(), _stamp(path))
+    path = find(name, root, here).absolute()
+    return _entry(str(name), path, _stamp(path))
 
 
 def _stamp(path: Path) -> str:
@@ -131,11 +137,12 @@ def _images(path: Path, stamps: tuple[str, ...]) -> list[str]:
 @lru_cache(64)  # menus and sliders ask for it all the time
 def _entry(name: str, path: Path, stamp: str) -> FileInfo:
     if path.suffix == SUFFIX:
-        header = grouped_file.describe(path)
+        header = grouped_file.header(path)
         known = {key: tuple(header[key]) for key in ("target_names", "group_names", "shape")}
         title, sha256 = header["name"], header["sha256"]
     else:
-        splits, sha256 = _read(path)
+        _FRESH.clear()  # of large sets not more than one
+        splits, sha256 = _FRESH[path, stamp] = _read(path)
         first = next(iter(splits.values()))
         known = {key: getattr(first, key) for key in ("target_names", "group_names", "shape")}
         title = first.name
@@ -144,13 +151,13 @@ def _entry(name: str, path: Path, stamp: str) -> FileInfo:
     )
 
 
-def _read(path: Path) -> Read:
+def _read(path: Path) -> Opening:
     if path.suffix == SUFFIX:
-        return Read(*grouped_file.read_sealed(path))
+        return Opening(*grouped_file.read_sealed(path))
     from .toml_sets import read
 
     splits = read(path)
-    return Read(splits, content_hash(splits))
+    return Opening(splits, content_hash(splits))
 
 
 def found(

@@ -15,7 +15,7 @@ from ..core.files import digest
 from . import grouped_kind, natural
 from .traits import PHOTOGRAPHS, Traits
 from .units import Units
-from .validation import check_images, check_labels, check_names, check_per_channel
+from .validation import check_images, check_labels, check_name, check_names, check_per_channel
 from .whitening import Whitening
 
 
@@ -126,7 +126,7 @@ class GroupedDataset:
         >>> GroupedDataset.from_arrays(images, target=[0, 0, 1, 1], group=[0, 1, 0, 1])
         <GroupedDataset arrays: 4 images 1x8x8, 2 classes, 2 groups>
         """
-        images = check_images(images, name)
+        images = check_images(images, check_name(name))
         target = check_labels(target, len(images), name, "target")
         group = check_labels(group, len(images), name, "group")
         channels = images.shape[1]

@@ -1,15 +1,16 @@
 """Reading a data set from its own file (``.fdd``); writing is in `grouped_kind`."""
 
 import os
+import re
 
 from ..core.errors import Damaged
 from ..core.reading import clip, conform
 from ..core.tensors import read_header, read_tensors
 from .grouped import GroupedDataset
-from .grouped_kind import DATA, check_header, check_parts, write
+from .grouped_kind import DATA, check_header, check_parts
 from .traits import Traits
 
-__all__ = ["describe", "read", "read_sealed", "write"]
+_SHA256 = re.compile(r"[0-9a-f]{64}")  # it becomes part of file names
 
 
 def read(path: str | os.PathLike) -> dict[str, GroupedDataset]:
@@ -80,7 +81,7 @@ def read_sealed(path: str | os.PathLike) -> tuple[dict[str, GroupedDataset], str
     return splits, header["sha256"]
 
 
-def describe(path: str | os.PathLike) -> dict:
+def header(path: str | os.PathLike) -> dict:
     """Return what a file says of itself, without reading its images.
 
     Parameters
@@ -102,6 +103,8 @@ def describe(path: str | os.PathLike) -> dict:
     header = read_header(path, DATA)
     try:
         conform(header, {"sha256": str, **DATA.header})
+        if not _SHA256.fullmatch(header["sha256"]):
+            raise ValueError("its sha256 is not 64 hexadecimal digits")
         check_header(header)
     except ValueError as error:
         raise _damaged(path, error) from error

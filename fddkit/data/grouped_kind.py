@@ -1,7 +1,6 @@
 """What a data set's own file (``.fdd``) holds, what its parts must be, and how it is written."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,9 +10,10 @@ from torch import Tensor
 
 from ..core.errors import FddkitError
 from ..core.kinds import Array, Kind
-from ..core.reading import clip
+from ..core.reading import clip, conform
 from ..core.tensors import FORMAT, only, seal, write_tensors
 from .traits import Traits
+from .validation import SPLIT, check_units, is_clean
 
 if TYPE_CHECKING:
     from .grouped import GroupedDataset
@@ -39,7 +39,9 @@ DATA = Kind(
         "splits": [{"name": str, "images": int, "source": dict}],
     },
 )
-_SPLIT = re.compile(r"[a-z][a-z0-9_]{0,39}")
+#: What of a split's ``source`` is read again.
+_SOURCE = {"skipped?": {str: int}, "vanished?": [str], "group_labels?": [dict]}
+_MOST_FAULTS = 10_000  # that are kept of a split; what is said of a file must fit its header
 _LONGEST = 200  # characters of a name
 _LARGEST = 4096  # pixels along a side
 _MOST_CELLS = 10**6  # classes times groups: counts of them are held in full
@@ -126,6 +128,7 @@ def packed(splits: "Mapping[str, GroupedDataset]") -> tuple[dict[str, Tensor], d
     if not splits:
         raise FddkitError("there is no split to save; give at least one")
     first, tensors, storages, listed, common = next(iter(splits)), {}, set(), [], {}
+    faults: list[Any] = []
     for name, data in splits.items():
         if data.whitening is not None:
             raise FddkitError(f"{data.name} is whitened; save the set as it was before")
@@ -135,7 +138,7 @@ def packed(splits: "Mapping[str, GroupedDataset]") -> tuple[dict[str, Tensor], d
             tensors[f"{part}.{name}"] = tensor.clone() if held in storages else tensor
             storages.add(held)  # the format holds no tensor that shares memory with another
         source = data.source if data.paint is None else {**data.source, "painted": data.info}
-        listed.append({"name": name, "images": len(data), "source": source})
+        listed.append({"name": name, "images": len(data), "source": _briefly(source, faults)})
         own = {
             "shape": list(data.shape),
             "target_names": list(data.target_names),
@@ -151,6 +154,19 @@ def packed(splits: "Mapping[str, GroupedDataset]") -> tuple[dict[str, Tensor], d
                     f"the splits {first} and {name} differ in {part}; give splits of one data set"
                 )
     return tensors, {"name": splits[first].name, **common, "splits": listed}
+
+
+def _briefly(source: dict[str, Any], before: list[Any]) -> dict[str, Any]:
+    """Return a source without the faults that another split lists, and with not too many."""
+    faults = source.get("faults")
+    if not isinstance(faults, list):
+        return source
+    if any(faults == other for other in before):  # they are those of the whole table
+        return {k: v for k, v in source.items() if k not in ("faults", "faults_in_all")}
+    before.append(faults)
+    if len(faults) <= _MOST_FAULTS:
+        return source
+    return source | {"faults": faults[:_MOST_FAULTS], "faults_in_all": len(faults)}
 
 
 def content_hash(splits: "Mapping[str, GroupedDataset]") -> str:
@@ -188,21 +204,21 @@ def check_header(header: Mapping[str, Any]) -> None:
     if len(shape) != 3 or shape[0] not in (1, 3) or not all(1 <= n <= _LARGEST for n in shape[1:]):
         raise ValueError(f"its shape {clip(shape, 40)} is not that of images with 1 or 3 channels")
     names = [split["name"] for split in splits]
-    if not names or len(set(names)) < len(names) or not all(map(_SPLIT.fullmatch, names)):
+    if not names or len(set(names)) < len(names) or not all(map(SPLIT.fullmatch, names)):
         raise ValueError(f"{clip(names, 60)} are not names of splits: small letters and digits")
     if min(split["images"] for split in splits) < 1:
         raise ValueError("a split has no image")
+    for split in splits:
+        conform(split["source"], _SOURCE, "its source")
     for what in ("target_names", "group_names"):
         _check_names(header[what], what)
     if len(header["target_names"]) * len(header["group_names"]) > _MOST_CELLS:
         raise ValueError("it has too many classes and groups")
     if not 1 <= len(header["name"]) <= _LONGEST:
         raise ValueError("its name is empty or too long")
-    mean, std = header["mean"], header["std"]
-    if not len(mean) == len(std) == shape[0]:
-        raise ValueError("mean and std do not fit the channels")
-    if not all(0 <= x <= 1 for x in mean) or not all(1e-6 <= x <= 1 for x in std):
-        raise ValueError("mean and std are not for pixels from 0 to 1")
+    if not is_clean(header["name"]):
+        raise ValueError("its name is not printable, or has blanks at its ends")
+    check_units(header["mean"], header["std"], shape[0])
 
 
 def _check_names(names: list[str], what: str) -> None:
@@ -211,3 +227,5 @@ def _check_names(names: list[str], what: str) -> None:
     for name in names:
         if not 1 <= len(name) <= _LONGEST:
             raise ValueError(f"one of its {what} is empty or has more than {_LONGEST} characters")
+        if not is_clean(name):
+            raise ValueError(f"one of its {what} is not printable, or has blanks at its ends")

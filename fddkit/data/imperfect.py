@@ -14,11 +14,15 @@ from torch import Tensor
 
 from ..core.errors import FddkitError, unknown
 from ..core.rng import generator
+from .injection_options import check_number
 
 if TYPE_CHECKING:
     from .grouped import GroupedDataset
 
 KINDS = ("any", "wrong")
+#: Advice for what needs the group of every image: to distil, and to split or bias a set.
+_RULE = "use the rule kde, which needs none"
+NATURAL = "use only images whose group is known"
 
 
 def noisy_groups(
@@ -133,6 +137,7 @@ def known_groups(train: "GroupedDataset", share: float = 0.5, seed: int = 0) -> 
         rows = torch.where(target == y)[0]
         order = torch.randperm(len(rows), generator=generator(seed, "known groups", y))
         kept = math.ceil(share * len(rows) - 1e-9)  # 0.07 * 100 is 7.000000000000001
+        kept = max(kept, int(share > 0))
         group[rows[order[kept:]]] = -1
     step = {"change": "known", "share": float(share), "seed": int(seed)}
     return relabelled(train, group, step)
@@ -210,7 +215,7 @@ def relabelled(
     )
 
 
-def require_groups(train: "GroupedDataset", who: str) -> None:
+def require_groups(train: "GroupedDataset", who: str, advice: str = _RULE) -> None:
     """Refuse a set with unknown groups for something that needs them.
 
     Parameters
@@ -219,6 +224,9 @@ def require_groups(train: "GroupedDataset", who: str) -> None:
         The set.
     who : str
         What needs the groups, to begin the message with.
+    advice : str
+        What to do instead; where some groups are known, the message also names
+        `fddkit.recovered_groups`.
 
     Raises
     ------
@@ -234,13 +242,12 @@ def require_groups(train: "GroupedDataset", who: str) -> None:
         which = f"{missing:,} of the {len(train):,} groups"
         how = ", or fdd.recovered_groups to guess them"
     raise FddkitError(
-        f"{who} needs the group of every image, but {which} of {train.name} are unknown; use the "
-        f"rule kde, which needs none{how}"
+        f"{who} needs the group of every image, but {which} of {train.name} are unknown; "
+        f"{advice}{how}"
     )
 
 
 def _check(share: object, seed: object) -> None:
     if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share <= 1:
         raise FddkitError(f"share={share!r} is not a share of the images; give 0 to 1")
-    if isinstance(seed, bool) or not isinstance(seed, Integral):
-        raise FddkitError(f"seed={seed!r} is not a whole number; give one")
+    check_number("seed", seed, Integral)

@@ -28,7 +28,8 @@ _KINDS = {bool: bool, int: Integral, float: Real, tuple: (tuple, list), str: str
 
 def check_number(name: str, value: object, kind: type) -> None:
     """Raise unless the value is a finite number of that kind (``Real`` or ``Integral``)."""
-    if isinstance(value, bool) or not isinstance(value, kind) or not isfinite(value):
+    right = isinstance(value, kind) and not isinstance(value, bool)
+    if not right or (kind is Real and not isfinite(value)):
         what = "whole number" if kind is Integral else "number"
         raise FddkitError(f"{name}={value!r} is not a {what}; give one")
 

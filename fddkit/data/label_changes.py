@@ -46,7 +46,7 @@ def check_changes(steps: object) -> list[dict[str, Any]]:
                 f"{str(step)[:60]} is not a change of group labels; give e.g. "
                 "{'change': 'noise', 'share': 0.1}"
             )
-        if step["change"] not in CHANGES:
+        if not isinstance(step["change"], str) or step["change"] not in CHANGES:
             raise unknown("change of group labels", step["change"], CHANGES)
         known = _ARGUMENTS[step["change"]]
         for name in set(step) - {"change"} - known:

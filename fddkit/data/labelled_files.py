@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 
 from ..reading.columns import Column
-from ..reading.faults import NO_FILE, Faults
+from ..reading.faults import NO_FILE, UNREADABLE, Faults
 from ..reading.frame import Frame
 from ..reading.image_cache import decoded
 from .assembly import Options, Read, Rows, assemble
 from .grouped import GroupedDataset
 from .owned import Listing
 
-UNREADABLE = "unreadable image"
+
+def frame(size: int) -> Frame:
+    """Return what photographs of faces are made into, after checking a size in pixels."""
+    return Frame.of(size, "crop", "RGB")
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,12 @@ class Labelled:
         FddkitError
             If nothing is left.
         """
-        frame = Frame.of(size, "crop", "RGB")
+        into = frame(size)
         files = [one for one in dict.fromkeys(self.names) if one in self.listing.sizes]
 
         def images(rows: list[int]) -> Read:
             place = {one: i for i, one in enumerate(files)}
-            found = decoded([str(Path(self.listing.folder, one)) for one in files], frame)
+            found = decoded([str(Path(self.listing.folder, one)) for one in files], into)
             rows = [place.get(one, -1) for one in self.names]
             return Read(found, np.array(rows, dtype=np.int64), files)
 
@@ -88,7 +91,7 @@ class Labelled:
             if one not in self.listing.sizes:
                 self.faults.add(row, NO_FILE, one)
         options = Options(
-            frame, name, faulty="skip", duplicates="keep", intersections="all", mean=mean, std=std
+            into, name, faulty="skip", duplicates="keep", intersections="all", mean=mean, std=std
         )
         made = assemble(
             Rows(target, groups, None, self.faults, images, dict(self.source)), options

@@ -74,11 +74,11 @@ class Listed(ABC):
 
     def trees(self, root: str | Path = "data") -> list[Path]:
         """Return the folders of images that it reads."""
-        return []
+        return self.source.trees(root) if self.source else []
 
     def missing(self, root: str | Path = "data") -> list[Path]:
         """Return the raw files and folders that do not exist."""
-        return [path for path in self.files(root) if not path.is_file()]
+        return self.source.missing(root) if self.source else []
 
     def on_disk(self, root: str | Path = "data") -> bool:
         """Return whether all its raw files exist."""

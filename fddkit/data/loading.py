@@ -1,4 +1,4 @@
-"""Loading: read originals, assign groups by a bias ratio, and paint the images."""
+"""Loading: a set by name or file, with its bias, as a training set and a test set."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral
@@ -73,7 +73,7 @@ def load(
     seed : int
         Determines the groups (and the split of the digits, and the noise of GAP).
     root : path-like
-        The folder with the raw data, laid out as torchvision does.
+        The folder with the raw data, as their owners distribute them.
     gap : int, optional
         COBRA's GAP level, 0 to 4, in place of the set's own groups: the two groups are then the
         image as it is (in colour, or in the first colour) and the image altered by `bias.gap`.
@@ -87,10 +87,11 @@ def load(
     group_labels : sequence of mapping
         Changes of the training set's group labels, see `fddkit.data.label_changes`.
     **options
-        ``official_wrap`` (cfmnist-bg only): FairDD's wrapped background, see
-        `bias.colour_background`. With ``gap``: ``gap_sigma``, ``gap_line``, ``gap_width``. With
-        ``offset``: ``offset_scale``. With natural groups: ``per_cell``, the test images of each
-        class and group where there is no test split (60); ``majority``, see
+        Those of the entry, see ``fddkit datasets --how NAME``: ``severity`` of corruptions,
+        ``scenes``, ``target``, ``group`` and ``size`` of faces, or ``official_wrap``, FairDD's
+        wrapped background (`bias.colour_background`). With ``gap``: ``gap_sigma``, ``gap_line``,
+        ``gap_width``. With ``offset``: ``offset_scale``. With natural groups: ``per_cell``, the
+        test images of each class and group where there is no test split (60); ``majority``, see
         `GroupedDataset.biased`; ``sha256``, which the file must have.
 
     Returns

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..core.errors import FddkitError
-from ..core.rng import generator
-from .imperfect import require_groups
+from .imperfect import NATURAL, require_groups
 from .injection_options import check_number
-from .thinning import Majority, Thinning
+from .sampling import cells
+from .thinning import Majority, Thinning, shuffled
 
 if TYPE_CHECKING:
     from .grouped import GroupedDataset
@@ -61,19 +61,15 @@ def split(
     check_number("seed", seed, Integral)
     if per_cell < 1:
         raise FddkitError(f"per_cell={per_cell} leaves no test image; give at least 1")
-    counts = data.counts().cpu()
-    require_groups(data, "a balanced test set")
-    cell = data.target.cpu() * data.n_groups + data.group.cpu()
-    parts = cell.argsort(stable=True).split(counts.flatten().tolist())
+    require_groups(data, "a balanced test set", NATURAL)
     tested, fewer = torch.zeros(len(data), dtype=torch.bool), []
-    for i, rows in enumerate(parts):
-        y, a = divmod(i, data.n_groups)
-        n = min(int(per_cell), len(rows) // 2)
-        if n:
-            draw = generator(seed, "natural test", y, a)
-            tested[rows[torch.randperm(len(rows), generator=draw)[:n]]] = True
-        if n < per_cell:
-            fewer.append([data.target_names[y], data.group_names[a], n])
+    for y, parts in enumerate(cells(data)):
+        for a, rows in enumerate(parts):
+            n = min(int(per_cell), len(rows) // 2)
+            if n:
+                tested[shuffled(rows, seed, "natural test", y, a)[:n]] = True
+            if n < per_cell:
+                fewer.append([data.target_names[y], data.group_names[a], n])
     if not tested.any():
         raise FddkitError(
             f"no class and group of {data.name} has two images, so none can be kept for a test; "
@@ -89,14 +85,52 @@ def split(
 
 
 def _unbalanced(data: "GroupedDataset", per_cell: int, fewer: list[list]) -> str:
-    cells = [f"{y}, {a}: {n}" for y, a, n in sorted(fewer, key=lambda one: one[2])]
-    more = f" and {len(cells) - _SAID} more" if len(cells) > _SAID else ""
+    shown = [f"{y}, {a}: {n}" for y, a, n in sorted(fewer, key=lambda one: one[2])]
+    more = f" and {len(shown) - _SAID} more" if len(shown) > _SAID else ""
     of = data.n_classes * data.n_groups
     return (
-        f"the test set of {data.name} is not balanced: {len(fewer)} of its {of} cells have fewer "
-        f"than {per_cell} images, because no cell gives more than half of its own "
-        f"({'; '.join(cells[:_SAID])}{more})"
+        f"the test set of {data.name} is not balanced, because no cell gives more than half of its "
+        f"images; cells with fewer than {per_cell} images: {len(fewer)} of {of} "
+        f"({'; '.join(shown[:_SAID])}{more})"
     )
+
+
+def even(data: "GroupedDataset", seed: int, split: str) -> "GroupedDataset":
+    """Return as many images of each class and group as the smallest of them has.
+
+    Parameters
+    ----------
+    data : GroupedDataset
+        The set.
+    seed : int
+        Determines which.
+    split : str
+        What it is, which names the draw.
+
+    Returns
+    -------
+    GroupedDataset
+        In the order of the set; ``source["even"]`` says how many.
+
+    Raises
+    ------
+    FddkitError
+        If a class has no image of a group.
+    """
+    counts = data.counts()
+    if not int(counts.min()):
+        y, a = divmod(int(counts.argmin()), data.n_groups)
+        raise FddkitError(
+            f"the {split} split of {data.name} has no image of {data.target_names[y]}, "
+            f"{data.group_names[a]}, so its groups cannot be made equal; choose other attributes"
+        )
+    n, kept = int(counts.min()), []
+    for y, parts in enumerate(cells(data)):
+        for a, rows in enumerate(parts):
+            kept.append(shuffled(rows, seed, "even", split, y, a)[:n])
+    rows = torch.cat(kept).sort().values
+    made = {"per_cell": n, "seed": seed, "dropped": len(data) - len(rows)}
+    return replace(data.subset(rows), source=data.source | {"even": made})
 
 
 def biased(

@@ -23,7 +23,7 @@ PER_CELL = 60  # test images of each class and group, where the set has no test 
 LOAD_OPTIONS = {"per_cell": None, "majority": "largest", "sha256": None}
 
 
-class Read(NamedTuple):
+class Opening(NamedTuple):
     """What an entry has read.
 
     Attributes
@@ -113,9 +113,9 @@ class NaturalInfo(Listed):
     default_br = None
     natural = True
 
-    def read(self, root: str | Path, split: str = "train", seed: int = 0) -> Read:
+    def read(self, root: str | Path, split: str = "train", seed: int = 0) -> Opening:
         """Return every split."""
-        return Read(self.splits(root))
+        return Opening(self.splits(root))
 
     def arguments(
         self,
@@ -133,8 +133,9 @@ class NaturalInfo(Listed):
         FddkitError
             If one is unknown, out of range, or only makes sense where groups are painted.
         """
-        for name, value in (("gap", gap), ("offset", offset), ("proportions", proportions)):
-            if value or (name == "gap" and value is not None):
+        painted = {"gap": gap, "offset": offset or None, "proportions": proportions or None}
+        for name, value in painted.items():
+            if value is not None:
                 raise FddkitError(
                     f"{name}={value} paints groups, but the groups of {self.name} are real, and "
                     "no image of it can be given another one; leave it out, and use br to thin "
@@ -157,7 +158,7 @@ class NaturalInfo(Listed):
             majority = {self.target_names[y]: self.group_names[a] for y, a in named.items()}
         return {"br": br, "seed": int(seed), **given, "majority": majority}
 
-    def canvas(self, read: Read, split: str, arguments: dict[str, Any]) -> NaturalCanvas:
+    def canvas(self, read: Opening, split: str, arguments: dict[str, Any]) -> NaturalCanvas:
         """Return what gives the training set at any bias ratio."""
         return self._prepared(read, arguments)[0]
 
@@ -170,7 +171,7 @@ class NaturalInfo(Listed):
         return canvas.at(br), replace(test, info=canvas.info | {"split": "test", "br": br})
 
     def _prepared(
-        self, read: Read, arguments: dict[str, Any]
+        self, read: Opening, arguments: dict[str, Any]
     ) -> tuple[NaturalCanvas, GroupedDataset]:
         """Return the training set, ready to be thinned, and the test set."""
         if arguments["sha256"] not in (None, read.sha256):
@@ -196,7 +197,7 @@ class NaturalInfo(Listed):
             info["sha256"] = read.sha256
         return NaturalCanvas(train, train.target_names, train.group_names, info), test
 
-    def _whole(self, read: Read) -> GroupedDataset:
+    def _whole(self, read: Opening) -> GroupedDataset:
         for name in ("train", "all"):
             if name in read.splits:
                 return read.splits[name]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,21 @@ class Owned(Source):
 
     Attributes
     ----------
-    title, folder, files, classes
+    title, folder, files, classes, counts, counted_by
         As of `Source`; a file is given as the places where it may be, with ``|`` between them.
     reader : str
         Not used: there is no class of torchvision that reads it as it is read here.
     folders : tuple of str
         Folders of images, in the same way.
+    images : tuple of int
+        How many images each folder has, as its owners say; empty if they do not.
+    md5 : mapping of str to str
+        Name of a file -> its checksum, as torchvision has it.
     """
 
     folders: tuple[str, ...] = ()
+    images: tuple[int, ...] = ()
+    md5: Mapping[str, str] = field(default_factory=dict)
 
     def _found(self, root: str | Path, places: str, there: Callable[[Path], bool]) -> Path:
         """Return the first place that exists, or else the first."""

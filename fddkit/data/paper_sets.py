@@ -12,7 +12,6 @@ from torch import Tensor
 from ..painting.colouring import gray_or_colour
 from ..painting.corruptions import SEVERITIES, corrupt
 from ..painting.jitter import COLOUR_NAMES, colour_with_jitter
-from ..painting.jitter import SEVERITIES as JITTERS
 from ..painting.scenery import SCENE_NAMES
 from ..painting.scenes import over_scenes, scene_names
 from . import class_names, sources
@@ -74,7 +73,7 @@ FACTS: tuple[dict[str, Any], ...] = (
         "originals": sources.mnist_unpadded,
         "inject": colour_with_jitter,
         "options": {"severity": 1},
-        "choices": {"severity": JITTERS},
+        "choices": {"severity": SEVERITIES},
         "traits": DIGITS,
     },
     {

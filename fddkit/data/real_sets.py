@@ -8,14 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ..core.errors import FddkitError, unknown
-from ..core.rng import generator
+from ..core.errors import unknown
 from . import bffhq, celeba, utkface
 from .grouped import GroupedDataset
 from .injection_options import resolve
-from .natural_sets import LOAD_OPTIONS, NaturalCanvas, NaturalInfo, Read
+from .natural import even
+from .natural_sets import LOAD_OPTIONS, NaturalCanvas, NaturalInfo, Opening
 from .owned import Splits
 from .traits import PHOTOGRAPHS
 
@@ -36,14 +34,15 @@ class Opened:
     root: str | Path
     _kept: dict[str, Splits] = field(default_factory=dict)
 
-    def at(self, options: dict[str, Any]) -> Read:
+    def at(self, options: dict[str, Any]) -> Opening:
         """Return every split under some options; images are decoded when they are asked for."""
-        key = repr(sorted(options.items()))
+        chosen = {name: value for name, value in options.items() if name != "balanced"}
+        key = repr(sorted(chosen.items()))
         if key not in self._kept:
             self.entry.require(self.root)
-            given = {"name": self.entry.name, **self.entry.given, **options}
-            self._kept = {key: self.entry.splits(self.root, **given)}
-        return Read(self._kept[key], self._kept[key].sha256)
+            given = {name: x for name, x in self.entry.given.items() if name != "balanced"}
+            self._kept = {key: self.entry.splits(self.root, self.entry.name, **given, **chosen)}
+        return Opening(self._kept[key], self._kept[key].sha256)
 
     @property
     def splits(self) -> Splits:
@@ -86,14 +85,6 @@ class RealInfo(NaturalInfo):
     level: bool = False
     traits = PHOTOGRAPHS
 
-    def missing(self, root: str | Path = "data") -> list[Path]:
-        """Return the files and folders that are not there."""
-        return self.source.missing(root)
-
-    def trees(self, root: str | Path = "data") -> list[Path]:
-        """Return the folders of images that it reads."""
-        return self.source.trees(root)
-
     def read(self, root: str | Path, split: str = "train", seed: int = 0) -> Opened:
         """Return what reads it."""
         return Opened(self, root)
@@ -133,47 +124,8 @@ class RealInfo(NaturalInfo):
             parts["test"] = even(parts["test"], seed, "test")
         if "test" not in parts and arguments["per_cell"] is None:
             arguments = arguments | {"per_cell": self.per_cell}
-        canvas, test = super()._prepared(Read(parts, found.sha256), arguments)
+        canvas, test = super()._prepared(Opening(parts, found.sha256), arguments)
         return replace(canvas, info={**canvas.info, **options}), test
-
-
-def even(data: GroupedDataset, seed: int, split: str) -> GroupedDataset:
-    """Return as many images of each class and group as the smallest of them has.
-
-    Parameters
-    ----------
-    data : GroupedDataset
-        The set.
-    seed : int
-        Determines which.
-    split : str
-        What it is, which names the draw.
-
-    Returns
-    -------
-    GroupedDataset
-        In the order of the set; ``source["even"]`` says how many.
-
-    Raises
-    ------
-    FddkitError
-        If a class has no image of a group.
-    """
-    counts = data.counts()
-    if not int(counts.min()):
-        y, a = divmod(int(counts.argmin()), data.n_groups)
-        raise FddkitError(
-            f"the {split} split of {data.name} has no image of {data.target_names[y]}, "
-            f"{data.group_names[a]}, so its groups cannot be made equal; choose other attributes"
-        )
-    n, cell = int(counts.min()), data.target * data.n_groups + data.group
-    kept = []
-    for i, rows in enumerate(cell.argsort(stable=True).split(counts.flatten().tolist())):
-        draw = generator(seed, "even", split, *divmod(i, data.n_groups))
-        kept.append(rows[torch.randperm(len(rows), generator=draw)[:n]])
-    rows = torch.cat(kept).sort().values
-    made = {"per_cell": n, "seed": seed, "dropped": len(data) - len(rows)}
-    return replace(data.subset(rows), source=data.source | {"even": made})
 
 
 _SHAPE = (3, 64, 64)
@@ -202,31 +154,31 @@ def _celeba(name: str, title: str, given: dict[str, Any], free: dict[str, Any]) 
     return RealInfo(
         name,
         title,
-        celeba.target_names(chosen["target"]),
-        celeba.group_names(chosen["group"]),
-        _SHAPE,
-        celeba.splits,
-        celeba.SOURCE,
-        celeba.check,
-        given,
-        {**free, "size": 64},
+        target_names=celeba.target_names(chosen["target"]),
+        group_names=celeba.group_names(chosen["group"]),
+        shape=_SHAPE,
+        splits=celeba.splits,
+        source=celeba.SOURCE,
+        check=celeba.check,
+        given=given,
+        options={**free, "size": 64},
         level=True,
     )
 
 
 def _utkface(name: str, title: str, given: dict[str, Any], free: dict[str, Any]) -> RealInfo:
-    chosen = {**given, **free}
+    target_names, group_names = utkface.names(**given, **free)
     return RealInfo(
         name,
         title,
-        utkface.names(**chosen)[0],
-        utkface.names(**chosen)[1],
-        _SHAPE,
-        utkface.splits,
-        utkface.SOURCE,
-        utkface.check,
-        given,
-        {**free, "size": 64},
+        target_names=target_names,
+        group_names=group_names,
+        shape=_SHAPE,
+        splits=utkface.splits,
+        source=utkface.SOURCE,
+        check=utkface.check,
+        given=given,
+        options={**free, "size": 64},
         per_cell=100,
     )
 
@@ -249,12 +201,12 @@ ENTRIES: tuple[RealInfo, ...] = (
     RealInfo(
         "bffhq-age-gender",
         "bFFHQ, age | gender",
-        bffhq.TARGETS,
-        bffhq.GROUPS,
-        _SHAPE,
-        bffhq.splits,
-        bffhq.SOURCE,
-        bffhq.check,
+        target_names=bffhq.TARGETS,
+        group_names=bffhq.GROUPS,
+        shape=_SHAPE,
+        splits=bffhq.splits,
+        source=bffhq.SOURCE,
+        check=bffhq.check,
         options={"size": 64},
     ),
 )

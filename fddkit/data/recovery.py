@@ -11,6 +11,7 @@ from .grouped import GroupedDataset
 from .imperfect import relabelled
 
 _ROUNDS = 100
+_NUMBERS = 2**21  # converted to float64 at a time: 16 MB
 
 
 def recovered_groups(
@@ -76,14 +77,17 @@ def recovered_groups(
         )
     guessed = group.clone()
     names = [a for a in range(partly.n_groups) if (group == a).any()]
-    anywhere = {a: points[group == a].mean(0) for a in names}
+    anywhere = {a: _mean(points, torch.where(group == a)[0]) for a in names}
     for y in range(partly.n_classes):
         rows = torch.where(target == y)[0]
-        own, labels = points[rows], group[rows]
-        starts = [own[labels == a].mean(0) if (labels == a).any() else anywhere[a] for a in names]
         if not len(rows):
             continue
-        cluster = lloyd(own, torch.stack(starts))
+        labels = group[rows]
+        known = [rows[labels == a] for a in names]
+        starts = [
+            _mean(points, k) if len(k) else anywhere[a] for k, a in zip(known, names, strict=True)
+        ]
+        cluster = lloyd(points[rows].double(), torch.stack(starts))
         groups = torch.tensor([_vote(labels[cluster == i], a) for i, a in enumerate(names)])
         guessed[rows] = torch.where(labels >= 0, labels, groups[cluster])
     pixels = isinstance(features, str)
@@ -108,7 +112,7 @@ def lloyd(points: Tensor, centres: Tensor) -> Tensor:
     before = None
     for _ in range(_ROUNDS):
         # |x|^2 is the same for every centre
-        cluster = (centres.square().sum(1) - 2 * points @ centres.T).argmin(1)
+        cluster = (centres.square().sum(1) - points @ (2 * centres.T)).argmin(1)
         if before is not None and torch.equal(cluster, before):
             break
         before = cluster
@@ -116,6 +120,19 @@ def lloyd(points: Tensor, centres: Tensor) -> Tensor:
         sizes = cluster.bincount(minlength=len(centres))[:, None]
         centres = torch.where(sizes > 0, sums / sizes.clamp(min=1), centres)
     return cluster
+
+
+def _mean(points: Tensor, rows: Tensor) -> Tensor:
+    """Return the mean of some rows in float64, without a copy of all of them."""
+    total = torch.zeros(points.shape[1], dtype=torch.float64)
+    for part in rows.split(_chunk(points)):
+        total += points[part].double().sum(0)
+    return total / len(rows)
+
+
+def _chunk(points: Tensor) -> int:
+    """Return how many rows to convert at a time."""
+    return max(1, _NUMBERS // max(1, points[:1].numel()))
 
 
 def _vote(labels: Tensor, start: int) -> int:
@@ -126,7 +143,7 @@ def _vote(labels: Tensor, start: int) -> int:
 def _points(
     data: GroupedDataset, features: str | Callable[[Tensor], Tensor] | Tensor | np.ndarray
 ) -> Tensor:
-    """Return the features as float64 [N, D] on the CPU."""
+    """Return the features as [N, D] on the CPU, in their own type."""
     if isinstance(features, str):
         if features != "pixels":
             raise FddkitError(
@@ -136,7 +153,7 @@ def _points(
     elif callable(features):
         features = features(data.images)
     try:
-        points = torch.as_tensor(features).detach().cpu().double()
+        points = torch.as_tensor(features).detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise FddkitError(
             f"the features of {data.name} are not an array of numbers; give [N, ...]"
@@ -146,6 +163,6 @@ def _points(
             f"the features of {data.name} are {list(points.shape)} for {len(data)} images; "
             "give one row per image"
         )
-    if not points.isfinite().all():
+    if not all(part.isfinite().all() for part in points.split(_chunk(points))):
         raise FddkitError(f"the features of {data.name} hold NaN or infinity; give finite ones")
     return points.reshape(len(data), -1)

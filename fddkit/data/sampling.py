@@ -1,17 +1,18 @@
 """Sampling: the images of each class and group, and which of them a distillation step sees."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .grouped import GroupedDataset
+if TYPE_CHECKING:
+    from .grouped import GroupedDataset
 
 SAMPLING = ("class", "group")
 GROUP_BATCH = ("share", "whole")
 
 
-def classes(data: GroupedDataset) -> list[Tensor]:
+def classes(data: "GroupedDataset") -> list[Tensor]:
     """Return which images each class has.
 
     Parameters
@@ -27,7 +28,7 @@ def classes(data: GroupedDataset) -> list[Tensor]:
     return _rows(data.target.cpu(), data.n_classes)
 
 
-def cells(data: GroupedDataset) -> list[list[Tensor]]:
+def cells(data: "GroupedDataset") -> list[list[Tensor]]:
     """Return which images each class and group has.
 
     Parameters
@@ -44,7 +45,7 @@ def cells(data: GroupedDataset) -> list[list[Tensor]]:
     group, n = data.group.cpu(), data.n_groups
     cell = torch.where(group < 0, -1, data.target.cpu() * n + group)
     pools = _rows(cell, data.n_classes * n)
-    return [pools[y * n :][:n] for y in range(data.n_classes)]
+    return [pools[y * n : (y + 1) * n] for y in range(data.n_classes)]
 
 
 def _rows(number: Tensor, n: int) -> list[Tensor]:
@@ -135,7 +136,7 @@ class Sampler:
 
     def __init__(
         self,
-        data: GroupedDataset,
+        data: "GroupedDataset",
         batch: int,
         mode: str,
         group_batch: str = "share",

@@ -1,6 +1,7 @@
 """The originals: gray or colour images with a class, before any group is painted."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ class Source:
         Their names.
     classes : int
         Labels are below this number.
+    counts : mapping of str to int
+        Split -> the images that are published.
+    counted_by : str
+        Who publishes that.
     """
 
     title: str
@@ -45,10 +50,16 @@ class Source:
     folder: str
     files: tuple[str, ...]
     classes: int = 10
+    counts: Mapping[str, int] = field(default_factory=dict)
+    counted_by: str = "its owners"
 
     def paths(self, root: str | Path) -> list[Path]:
         """Return where each file should be."""
         return [Path(root, self.folder, file) for file in self.files]
+
+    def trees(self, root: str | Path) -> list[Path]:
+        """Return where each folder of images should be."""
+        return []
 
     def missing(self, root: str | Path) -> list[Path]:
         """Return the files that are not there."""
@@ -121,11 +132,17 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-MNIST = Source("MNIST", "MNIST", "MNIST/raw", _IDX)
-FASHION = Source("Fashion-MNIST", "FashionMNIST", "FashionMNIST/raw", _IDX)
-CIFAR10 = Source("CIFAR-10", "CIFAR10", "cifar-10-batches-py", _BATCHES)
+_SIXTY, _FIFTY = {"train": 60_000, "test": 10_000}, {"train": 50_000, "test": 10_000}
+MNIST = Source("MNIST", "MNIST", "MNIST/raw", _IDX, counts=_SIXTY)
+FASHION = Source("Fashion-MNIST", "FashionMNIST", "FashionMNIST/raw", _IDX, counts=_SIXTY)
+CIFAR10 = Source("CIFAR-10", "CIFAR10", "cifar-10-batches-py", _BATCHES, counts=_FIFTY)
 CIFAR100 = Source(
-    "CIFAR-100", "CIFAR100", "cifar-100-python", ("train", "test", "meta"), classes=100
+    "CIFAR-100",
+    "CIFAR100",
+    "cifar-100-python",
+    ("train", "test", "meta"),
+    classes=100,
+    counts=_FIFTY,
 )
 
 

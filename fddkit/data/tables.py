@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import FddkitError
 from ..core.reading import clip
 from ..reading.columns import Column, check_columns, split_bins
 from ..reading.faults import EMPTY, NO_FILE, Faults
@@ -232,8 +233,23 @@ def image_files(table: Any, image: str, root: str | os.PathLike | None = None) -
 def _paths(
     content: Table, files: list[Any], root: str | os.PathLike | None, faults: Faults
 ) -> list[str]:
+    if root is not None and not isinstance(root, str | os.PathLike):
+        raise FddkitError(f"root={clip(repr(root))} is no folder; give its path")
     place = Path(content.where).parent if content.facts else Path()
     return _located(files, os.path.abspath(place if root is None else root), root is None, faults)
+
+
+def _name(cell: Any) -> str:
+    """Return the file that a cell names: "" for none, a NUL, which no name has, for nonsense."""
+    if isinstance(cell, str | os.PathLike):
+        return str(cell).strip()
+    if hasattr(cell, "__len__"):  # an array, a list, bytes
+        return "\0"
+    try:
+        name = str(cell).strip()
+    except Exception:  # code of others
+        return "\0"
+    return "" if name.lower() in ("none", "nan", "<na>", "nat") else name
 
 
 def _located(files: list[Any], root: str, free: bool, faults: Faults) -> list[str]:
@@ -241,14 +257,14 @@ def _located(files: list[Any], root: str, free: bool, faults: Faults) -> list[st
     inside = os.path.join(root, "")
     paths = []
     for row, cell in enumerate(files):
-        name = "" if cell is None or cell != cell else str(cell).strip()
+        name = _name(cell)
         path = os.path.normpath(os.path.join(root, name))
         if "\\" in name and not os.path.lexists(path) and "\0" not in name:
             path = os.path.normpath(os.path.join(root, name.replace("\\", "/")))  # from Windows
         if not name:
             faults.add(row, "no image named")
         elif "\0" in name or len(name) > _LONGEST_PATH:
-            faults.add(row, "invalid file name", clip(name, 60))
+            faults.add(row, "invalid file name", clip(name, 60).strip())
         elif not path.startswith(inside) and not (free and os.path.isabs(name)):
             faults.add(row, "outside the folder", f"{name}; the folder is {root}")
         paths.append(path)

@@ -11,10 +11,13 @@ from torch import Tensor
 
 from ..core.errors import FddkitError, unknown
 from ..core.rng import generator
-from .imperfect import require_groups
+from .imperfect import NATURAL, require_groups
+from .sampling import cells
 
 if TYPE_CHECKING:
     from .grouped import GroupedDataset
+
+_FINEST = 10**6  # the largest denominator of a bias ratio
 
 Majority = str | Mapping[str | int, str | int]
 
@@ -41,18 +44,20 @@ def sizes(majority: int, others: int, br: float) -> tuple[int, int]:
     >>> sizes(60, 40, 0.9), sizes(60, 40, 0.5)
     ((60, 7), (40, 40))
     """
-    share = Fraction(br).limit_denominator(10**6)  # 0.9 is meant, not its nearest float
-    if share == 1:
+    if br == 1:
         return majority, 0
+    share = Fraction(br).limit_denominator(_FINEST)  # 0.9 is meant, not its nearest float
+    share = min(share, 1 - Fraction(1, _FINEST))
     if share * (majority + others) >= majority:
-        ideal, most = majority * (1 - share) / share, others
-        around = {max(1, min(most, n)) for n in (math.floor(ideal), math.ceil(ideal))}
-        return majority, min(
-            around, key=lambda n: (abs(Fraction(majority, majority + n) - share), -n)
-        )
-    ideal, most = others * share / (1 - share), majority
+        return majority, _beside(majority, others, 1 - share)
+    return _beside(others, majority, share), others
+
+
+def _beside(whole: int, most: int, share: Fraction) -> int:
+    """Return how many of ``most`` images make up a share nearest to this, beside a whole side."""
+    ideal = whole * share / (1 - share)
     around = {max(1, min(most, n)) for n in (math.floor(ideal), math.ceil(ideal))}
-    return min(around, key=lambda n: (abs(Fraction(n, n + others) - share), -n)), others
+    return min(around, key=lambda n: (abs(Fraction(n, whole + n) - share), -n))
 
 
 class Thinning:
@@ -95,24 +100,19 @@ class Thinning:
         self._major: list[Tensor] = []
         self._others: list[Tensor] = []
         self.cells: list[Tensor] = []
-        require_groups(data, "a bias ratio")
-        cell = data.target.cpu() * data.n_groups + data.group.cpu()
-        parts = cell.argsort(stable=True).split(counts.flatten().tolist())
-        for y, own in enumerate(counts.tolist()):
+        require_groups(data, "a bias ratio", NATURAL)
+        for y, (own, parts) in enumerate(zip(counts.tolist(), cells(data), strict=True)):
             group = named.get(y, max(range(len(own)), key=own.__getitem__))
             if sum(own) and not own[group]:
                 raise FddkitError(
                     f"the class {data.target_names[y]} of {data.name} has no image of its majority "
                     f"group {data.group_names[group]}; choose another majority"
                 )
-            shuffled = [
-                rows[torch.randperm(len(rows), generator=generator(seed, "thin", y, a))]
-                for a, rows in enumerate(parts[y * len(own) : (y + 1) * len(own)])
-            ]
-            self.cells += shuffled
+            mixed = [shuffled(rows, seed, "thin", y, a) for a, rows in enumerate(parts)]
+            self.cells += mixed
             self.groups.append(group if sum(own) else -1)
-            self._major.append(shuffled.pop(group))
-            self._others.append(_mixed(shuffled))
+            self._major.append(mixed.pop(group))
+            self._others.append(_mixed(mixed))
 
     def rows(self, br: float | None) -> list[Tensor]:
         """Return the images that are kept of each class, the majority first.
@@ -158,12 +158,37 @@ class Thinning:
             )
 
 
+def shuffled(rows: Tensor, seed: int, *keys: object) -> Tensor:
+    """Return images in a random order.
+
+    Parameters
+    ----------
+    rows : Tensor
+        int64 [N].
+    seed : int
+        Of the draw.
+    *keys : object
+        What the draw is for, see `fddkit.core.rng.generator`.
+
+    Returns
+    -------
+    Tensor
+        One image, or none, as it is: a generator costs more than all else here.
+    """
+    if len(rows) < 2:
+        return rows
+    return rows[torch.randperm(len(rows), generator=generator(seed, *keys))]
+
+
 def _mixed(groups: list[Tensor]) -> Tensor:
     """Return the images of several groups in one order, each spread evenly over it."""
-    groups = sorted(groups, key=len, reverse=True)  # stable: equal ones in ascending order
-    at = [torch.arange(len(rows), dtype=torch.float64) / max(1, len(rows)) for rows in groups]
+    groups = [rows for rows in groups if len(rows)]
     if not groups:
         return torch.empty(0, dtype=torch.int64)
+    groups.sort(key=len, reverse=True)  # stable: equal ones in ascending order
+    if len(groups[0]) == 1:  # nothing to spread
+        return torch.cat(groups)
+    at = [torch.arange(len(rows), dtype=torch.float64) / len(rows) for rows in groups]
     return torch.cat(groups)[torch.cat(at).argsort(stable=True)]
 
 
@@ -189,12 +214,12 @@ def chosen(
     FddkitError
         For anything else, or a class or group that does not exist.
     """
-    if majority == "largest":
+    if isinstance(majority, str) and majority == "largest":
         return {}
     if not isinstance(majority, Mapping):
         raise FddkitError(
-            f"majority={majority!r} is neither 'largest' nor the group of each class; give one, "
-            f"e.g. majority={{{target_names[0]!r}: {group_names[0]!r}}}"
+            f"majority={' '.join(repr(majority).split())[:60]} is neither 'largest' nor the group "
+            f"of each class; give one, e.g. majority={{{target_names[0]!r}: {group_names[0]!r}}}"
         )
     return {
         _number("class", y, target_names): _number("group", a, group_names)
@@ -203,7 +228,7 @@ def chosen(
 
 
 def _number(what: str, name: str | int, names: Sequence[str]) -> int:
-    if name in names:
+    if isinstance(name, str) and name in names:
         return list(names).index(name)
     if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(names):
         return name

@@ -19,17 +19,20 @@ The keys are the arguments of `fddkit.from_table`. In place of ``table`` and ``s
 
 import os
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import FddkitError, unknown
-from ..core.reading import LARGEST_JSON, clip, conform, read_bytes
+from ..core.reading import clip, conform, read_bytes
 from ..reading.table_file import Table, joined, read_table
 from .grouped import GroupedDataset
 from .tables import from_table, image_files
 from .traits import Traits
 
 _SPLIT = "split of the file"  # the name of a column that is not in the tables
+_LARGEST = 2**16  # bytes; the time that tomllib needs grows with the square of a dotted key
+_LONGEST_LINE = 4096  # characters
 _BINS = (int, [float])
 _SHAPE = {
     "table?": str,
@@ -49,7 +52,7 @@ _SHAPE = {
     "name?": str,
     "mean?": [float],
     "std?": [float],
-    "traits?": {"mirrors?": bool, "characters?": bool, "photographs?": bool},
+    "traits?": {f"{one.name}?": bool for one in fields(Traits)},
     "duplicates?": str,
     "intersections?": str,
 }
@@ -165,9 +168,12 @@ def _table(given: dict[str, Any], path: Path) -> tuple[Table, Path | None]:
 
 def _checked(path: Path) -> dict[str, Any]:
     """Return the content of a file whose every key is known and has a value of its type."""
-    data = read_bytes(path, LARGEST_JSON)
+    data = read_bytes(path, _LARGEST)
     try:
-        given = tomllib.loads(data.decode("utf-8-sig"))
+        text = data.decode("utf-8-sig")
+        if any(len(line) > _LONGEST_LINE for line in text.split("\n")):
+            raise ValueError(f"a line has more than {_LONGEST_LINE:,} characters")
+        given = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise FddkitError(f"{path} is not valid TOML ({clip(error)}); correct it") from error
     for key in given:

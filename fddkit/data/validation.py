@@ -1,5 +1,6 @@
-"""Checks of a user's own arrays: valid ones are returned as tensors, others raise an error."""
+"""Checks of a user's own arrays, returned as tensors if they are valid, and of their units."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,36 @@ import torch
 from torch import Tensor
 
 from ..core.errors import FddkitError
+from ..core.reading import clip
+
+SPLIT = re.compile(r"[a-z][a-z0-9_]{0,39}")  # the name of one: it becomes part of file names
+_LEAST_STD = 1e-6
+
+
+def is_clean(name: str) -> bool:
+    """Return whether a name is printable (no line ends, no escapes) and has no blank ends."""
+    return name.isprintable() and name == name.strip()
+
+
+def check_name(name: object) -> str:
+    """Return what a set is called, or raise an error if it cannot be shown as it is."""
+    if not isinstance(name, str) or not name or not is_clean(name):
+        raise FddkitError(
+            f"name={clip(repr(name))} is no name; give printable text without blanks at its ends"
+        )
+    return name
+
+
+def split_names(names: Sequence[str], where: str) -> list[str]:
+    """Return the names of splits, Train, TEST and Val in small letters."""
+    found = [name.lower() if name.lower() in ("train", "test", "val") else name for name in names]
+    for name in found:
+        if not SPLIT.fullmatch(name):
+            raise FddkitError(
+                f"{clip(repr(name), 60)} in {clip(where, 60)} is no name of a split; call them "
+                "train, test and val, or other names of small letters, digits and underscores"
+            )
+    return found
 
 
 def check_images(images: np.ndarray | Tensor, name: str) -> Tensor:
@@ -73,6 +104,12 @@ def check_names(
                 f"{what} {last} of {name} (image {int(labels.argmax())}) is too large: there are "
                 f"{len(names)} {what}_names, numbered from 0"
             )
+        for one in map(str, names):
+            if not is_clean(one):
+                raise FddkitError(
+                    f"{clip(repr(one), 60)} is no {what} name for {name}; give printable text "
+                    "without blanks at its ends"
+                )
         return tuple(map(str, names))
     present = labels.unique()
     if len(present) <= last:
@@ -91,10 +128,18 @@ def check_per_channel(
     if values is None:
         return (0.5,) * channels
     values = tuple(map(float, values))
-    lowest = 0 if what == "mean" else 1e-6
+    lowest = 0 if what == "mean" else _LEAST_STD
     if len(values) != channels or not all(lowest <= value <= 1 for value in values):
         raise FddkitError(
             f"{what}={values} does not fit {name}; give one number per channel ({channels}), "
             "in units where pixels go from 0 to 1"
         )
     return values
+
+
+def check_units(mean: Sequence[float], std: Sequence[float], channels: int) -> None:
+    """Raise ValueError unless a file's mean and std are one number per channel, in range."""
+    if not len(mean) == len(std) == channels:
+        raise ValueError("mean and std do not fit the channels")
+    if not all(0 <= x <= 1 for x in mean) or not all(_LEAST_STD <= x <= 1 for x in std):
+        raise ValueError("mean and std are not for pixels from 0 to 1")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .comparisons import LEVEL
+from .multiple_tests import LEVEL
 from .summary import units
 
 

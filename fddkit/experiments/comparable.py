@@ -11,6 +11,8 @@ from ..evaluation.report import FairnessReport
 ARCHITECTURE, _WIDTH, _DEPTH = "convnet", 128, 3
 _MAIN = ""  # the condition of the published cells of the main protocol
 _PUBLISHED = "paper"  # the preset with the published settings
+_ALTERING = ("offset", "proportions", "group_labels", "majority")  # arguments of `fddkit.load`
+_EITHER = "official_wrap"  # whose two values the papers do not tell apart
 
 
 def conditions(
@@ -64,17 +66,23 @@ def conditions(
     unknown += [] if "br" in info else ["bias ratio"]
     if unknown:
         told.append(f"it does not say its {', '.join(unknown)}")
-    altered = [what for what in ("offset", "proportions") if info.get(what)]
+    altered = [what for what in _ALTERING if info.get(what)]
     if altered:
         told.append(f"bias with {' and '.join(altered)}")
-    if info.get("size", 64) != 64:  # of the faces, the only sets that can be read at another
-        told.append(f"{info['size']} pixels, not 64")
+    told += _changed(info, _options(dataset))
     if told:
         return (), "; ".join(told)
     found, note = _of_bias(info)
     # less effort is not another experiment, but it must be said
     sizes = _changed(network, {"width": _WIDTH, "depth": _DEPTH})
     return found, "; ".join(filter(None, [note, *_presets(report, data), *sizes, *_settings(data)]))
+
+
+def _options(dataset: str) -> dict:
+    """Return the published values of the options of a data set, as JSON has them."""
+    entry = CATALOGUE.get(dataset)
+    published = entry.options.items() if entry is not None else ()
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in published if k != _EITHER}
 
 
 def _presets(report: FairnessReport, data: dict) -> list[str]:
@@ -110,7 +118,7 @@ def _settings(data: dict) -> list[str]:
 def _changed(own: dict, theirs: dict) -> list[str]:
     """Return the values that differ, as clauses; some depend on the run."""
     return [
-        f"{name} {own[name]}, not {value}"
+        f"{name} {own[name]}, not {'its own' if value == '' else value}"
         for name, value in theirs.items()
         if value not in (None, "auto") and own.get(name, value) != value
     ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..core.errors import FddkitError
 from .corruptions.fixed_point import NORMAL, Draws
-from .pieces import described, in_chunks
+from .pieces import check_rows, check_severity, described, in_chunks
 
 #: uint8 [10, 3]; colour i is the mean colour of class i (LfF's data/resource/colors.th, rounded).
 MEAN_COLOURS = torch.tensor(
@@ -29,7 +29,6 @@ MEAN_COLOURS = torch.tensor(
 COLOUR_NAMES = ("vermilion", "yellow", "mauve", "pale green", "sky blue")
 COLOUR_NAMES += ("green", "blue", "purple", "dark green", "crimson")
 _SPREAD = (50, 20, 10, 5, 2)  # standard deviation by severity, in 1/1000 of white
-SEVERITIES = (1, 2, 3, 4, 5)
 
 
 def colour_with_jitter(
@@ -74,15 +73,8 @@ def colour_with_jitter(
     """
     if gray.dtype != torch.uint8 or gray.ndim != 3:
         raise FddkitError(f"gray images are {described(gray)}; give uint8 [N, H, W]")
-    if severity not in SEVERITIES or isinstance(severity, bool):
-        raise FddkitError(f"severity={severity} is not a severity; give 1, 2, 3, 4 or 5")
-    for what, tensor in (("group", group), ("index", index)):
-        if tensor.shape != gray.shape[:1] or tensor.dtype != torch.int64:
-            raise FddkitError(
-                f"{what} is {described(tensor)}; give int64 [{len(gray)}], one per image"
-            )
-    if len(group) and not 0 <= int(group.min()) <= int(group.max()) < len(MEAN_COLOURS):
-        raise FddkitError(f"group must be from 0 to {len(MEAN_COLOURS) - 1}; one is not")
+    check_severity(severity)
+    check_rows(len(gray), group, index, len(MEAN_COLOURS))
     noise = 255 * _SPREAD[severity - 1] * Draws(index, seed).normal("colour", 3)
     colour = (MEAN_COLOURS[group].long() << NORMAL) + noise // 1000
     colour = colour.clamp(0, 255 << NORMAL)[:, :, None, None]

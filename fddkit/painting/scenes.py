@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ..core.errors import FddkitError
 from ..core.reading import clip
-from ..reading.decoding import Frame, decode
+from ..reading.decoding import decode
+from ..reading.frame import Frame
 from .corruptions.fixed_point import Draws
-from .pieces import described, in_chunks
+from .pieces import check_rows, described, in_chunks
 from .scenery import SCENE_NAMES, SIZE, computed_scenes
 
 _SOLID = 24  # gray value from which a pixel shows the object alone
@@ -60,14 +61,8 @@ def over_scenes(gray: Tensor, group: Tensor, index: Tensor, seed: int, scenes: s
     """
     if gray.dtype != torch.uint8 or gray.shape[1:] != (SIZE, SIZE):
         raise FddkitError(f"gray images are {described(gray)}; give uint8 [N, {SIZE}, {SIZE}]")
-    for what, tensor in (("group", group), ("index", index)):
-        if tensor.shape != gray.shape[:1] or tensor.dtype != torch.int64:
-            raise FddkitError(
-                f"{what} is {described(tensor)}; give int64 [{len(gray)}], one per image"
-            )
+    check_rows(len(gray), group, index, len(SCENE_NAMES))
     pools = read_scenes(scenes)[1] if scenes else computed_scenes()
-    if len(group) and not 0 <= int(group.min()) <= int(group.max()) < len(pools):
-        raise FddkitError(f"group must be from 0 to {len(pools) - 1}; one is not")
     sizes = torch.tensor([len(pool) for pool in pools])
     first = sizes.cumsum(0) - sizes
     chosen = first[group] + Draws(index, seed).below(1 << 31, "scene") % sizes[group]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..analysis.features import Features
-from .style import WIDTH, Figure, group_colours, new, styled
+from .style import WIDTH, Figure, group_colours, literal, new, styled
 
 _EDGE = {"edgecolors": "0.35", "linewidths": 0.25}
 
@@ -60,7 +60,7 @@ def stars(
     for ax, name in zip(axes, named, strict=True):
         for a, group in enumerate(features.group_names):
             points = xy[own[features.group[own] == a]]
-            ax.scatter(*points.T, s=7, color=colours[a], label=group, **_EDGE)
+            ax.scatter(*points.T, s=7, color=colours[a], label=literal(group), **_EDGE)
         rows = features.rows(name)
         rows = rows if target is None else rows[features.target[rows] == target]
         ax.scatter(
@@ -113,7 +113,7 @@ def pairs(features: Features, layouts: Mapping[str, np.ndarray], name: str) -> F
         for ax, (what, (labels, names, colours)) in zip(line, by.items(), strict=True):
             for k, one in enumerate(names):
                 points = xy[rows[labels[rows] == k]]
-                ax.scatter(*points.T, s=6, color=colours[k], label=one, **_EDGE)
+                ax.scatter(*points.T, s=6, color=colours[k], label=literal(one), **_EDGE)
             ax.set_title(f"{title}, by {what}")
             _bare(ax)
     for ax, what in zip(axes[0], by, strict=True):

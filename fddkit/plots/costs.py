@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .style import WIDTH, Figure, colour, new, styled
+from .style import WIDTH, Figure, colour, literal, new, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,8 @@ def cost(rows: "Sequence[Row]", published: "pd.DataFrame | None" = None) -> Figu
             series = [row for row in own if row.rule == rule]
             x = [row.groups for row in series]
             dash = "--" if rule.startswith("naive") else "-"
-            options = {"color": colour(rule.removeprefix("naive ")), "ls": dash, "label": rule}
+            options = {"color": colour(rule.removeprefix("naive ")), "ls": dash}
+            options["label"] = literal(rule)
             line[0].plot(x, [row.ratio for row in series], marker="o", ms=3.5, **options)
             memory = [row.peak_mb / base[row.groups] for row in series]
             line[1].plot(x, memory, marker="o", ms=3.5, **options)
@@ -54,7 +55,7 @@ def cost(rows: "Sequence[Row]", published: "pd.DataFrame | None" = None) -> Figu
                         mfc="white",
                         ls=":",
                         color=colour(rule),
-                        label=f"{rule}, {source}",
+                        label=literal(f"{rule}, {source}"),
                     )
         for ax, title in zip(line, ("time", "peak memory"), strict=True):
             ax.axhline(1, color="0.8", linewidth=0.6, zorder=0)

@@ -8,7 +8,7 @@ import numpy as np
 from ..evaluation.comparisons import Comparison
 from ..evaluation.measures import METRICS
 from ..evaluation.report import FairnessReport
-from .style import WIDTH, Figure, colour, new, styled
+from .style import WIDTH, Figure, colour, literal, new, styled
 
 
 @styled
@@ -100,7 +100,7 @@ def by_size(
                 apart = 1.1 ** (sum(before[: single.index(title)]) + bool(shared & series.keys()))
             found = [series[n].shown.metric(metric) for n in sizes]
             x = [n * apart for n in sizes]
-            ax.plot(x, [one.mean for one in found], "o-", ms=4, color=shade, label=title)
+            ax.plot(x, [one.mean for one in found], "o-", ms=4, color=shade, label=literal(title))
             for at, one in zip(x, found, strict=True):
                 ax.plot([at, at], np.nan_to_num(one.ci95, nan=one.mean), color=shade)
             if METRICS[metric].between_groups:

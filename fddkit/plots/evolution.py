@@ -12,7 +12,7 @@ from ..analysis.colours import majority_share, nearest
 from ..core import files
 from ..data.distilled import DistilledSet
 from .images import mosaic
-from .style import WIDTH, Figure, colour, group_colours, new, styled
+from .style import WIDTH, Figure, colour, group_colours, literal, new, styled
 
 
 @styled
@@ -144,7 +144,7 @@ def losses(named: Mapping[str, Tensor], window: int = 25) -> Figure:
         size = max(1, min(window, len(values) // 4))
         smooth = np.convolve(values, np.full(size, 1 / size), mode="valid")
         iterations = np.arange(len(smooth)) + size
-        ax.plot(iterations, smooth / smooth[0], label=title, color=colour(title))
+        ax.plot(iterations, smooth / smooth[0], label=literal(title), color=colour(title))
     ax.set(
         xlabel="iteration",
         ylabel="matching loss / its start",

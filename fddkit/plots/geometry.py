@@ -9,7 +9,7 @@ from torch import Tensor
 from ..evaluation.measures import METRICS
 from ..evaluation.summary import Summary
 from ..theory import GroupStatistics, aims, plane, together, worst
-from .style import WIDTH, Figure, colour, group_colours, new, styled
+from .style import WIDTH, Figure, colour, group_colours, literal, new, styled
 
 
 @styled
@@ -74,7 +74,7 @@ def targets(
                 mec=rule.colour if rule.hollow else "white",
                 mew=1.5 if rule.hollow else 0.7,
                 ls="",
-                label=f"{one.label}: worst residual {worst(stats, one.centre)[y]:.2f}",
+                label=literal(f"{one.label}: worst residual {worst(stats, one.centre)[y]:.2f}"),
             )
         title = f"class {target_names[y] if target_names else y}"
         ax.set(title=f"{title}: groups and targets", xlabel="PC 1", ylabel="PC 2")

@@ -8,7 +8,7 @@ import seaborn as sns
 
 from ..evaluation.measures import METRICS, Metric, headline
 from ..evaluation.report import FairnessReport
-from .style import WIDTH, Figure, colour, new, styled
+from .style import WIDTH, Figure, colour, literal, new, styled
 
 
 @styled
@@ -108,7 +108,13 @@ def comparison(named: Mapping[str, FairnessReport]) -> Figure:
                 )
                 if metric.between_groups:
                     by_chance = [summary.noise_floor, summary.most_by_chance]
-                    ax.plot(by_chance, [y + shift] * 2, lw=9, color="0.8", zorder=0)
+                    ax.plot(
+                        by_chance,
+                        [y + shift] * 2,
+                        lw=9,
+                        color="0.8",
+                        zorder=0,
+                    )
         ax.set(xlabel=metric.unit, xlim=_limits(metric), title=metric.title)
         ax.set_yticks(range(len(named)), list(named))
         ax.grid(axis="x", color="0.9", linewidth=0.6)
@@ -164,7 +170,9 @@ def curve(
     for title, series in points.items():
         x = sorted(series)
         summary = [series[v].metric(metric) for v in x]
-        ax.plot(x, [s.mean for s in summary], "o-", ms=3.5, label=title, color=colour(title))
+        ax.plot(
+            x, [s.mean for s in summary], "o-", ms=3.5, label=literal(title), color=colour(title)
+        )
         low, high = np.array([s.ci95 for s in summary]).T
         ax.fill_between(x, low, high, color=colour(title), alpha=0.15, linewidth=0)
         if entry.between_groups:  # of each point its own: tests and accuracies differ
@@ -213,7 +221,7 @@ def tradeoff(named: Mapping[str, FairnessReport], metric: str = "deo_a") -> Figu
             low, high = np.nan_to_num(summary.ci95, nan=summary.mean)
             ends = ([low, high], [y.mean] * 2) if horizontal else ([x.mean] * 2, [low, high])
             ax.plot(*ends, color=colour(name), lw=1, alpha=0.5)
-        ax.plot(x.mean, y.mean, "o", ms=5, color=colour(name), label=name)
+        ax.plot(x.mean, y.mean, "o", ms=5, color=colour(name), label=literal(name))
         ax.plot(x.mean, y.most_by_chance, "_", ms=14, mew=1.5, color="0.5")
     entry, sound = METRICS[metric], METRICS["accuracy"]
     ax.set(

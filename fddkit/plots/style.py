@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import matplotlib as mpl
 from matplotlib import figure as mpl_figure
 from matplotlib import markers
+from matplotlib.legend import Legend
 
 from ..distillers.baselines import BASELINES
 from ..rules.rules import RULES
@@ -28,11 +29,15 @@ STYLE = {
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
     "lines.linewidth": 1.2,
+    "lines.solid_capstyle": "butt",  # a line that stands for an interval ends where that ends
     "figure.dpi": 110,
     "savefig.dpi": 200,
     "pdf.fonttype": 42,  # text stays text
     "image.interpolation": "nearest",
+    "text.parse_math": False,  # names of classes and sets may hold dollar signs
+    "axes.formatter.use_mathtext": False,
 }
+_LEAD = "\u200b"  # matplotlib leaves labels out of a legend that begin with an underscore
 
 
 def styled(function: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
@@ -41,9 +46,28 @@ def styled(function: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
     @functools.wraps(function)
     def wrapped(*args: object, **kwargs: object) -> "Figure":
         with mpl.rc_context(STYLE):
-            return function(*args, **kwargs)
+            figure = function(*args, **kwargs)
+            for legend in figure.findobj(Legend):
+                for text in legend.get_texts():
+                    text.set_text(text.get_text().removeprefix(_LEAD))
+            return figure
 
     return wrapped
+
+
+def literal(name: str) -> str:
+    """Return a label with which a name is in the legend of a `styled` figure, as it is.
+
+    Parameters
+    ----------
+    name : str
+        Of a class, group, rule or set.
+
+    Returns
+    -------
+    str
+    """
+    return _LEAD + name
 
 
 class Figure(mpl_figure.Figure):

@@ -54,16 +54,19 @@ class Column:
         """Return the content of a cell, worked out once for equal ones; None if it is blank."""
         key = type(value), value
         try:
-            if key in known:
-                return known[key]
-        except TypeError:  # a list, which cannot be a key
-            key = list, repr(value)
+            hash(key)
+        except Exception:  # a list, which cannot be a key, or code of others
+            key = None
+        if key is not None and key in known:
+            return known[key]
         try:
-            known[key] = self._content(value)
+            content = self._content(value)
         except ValueError as error:
             faults.add(row, "bad label", f"{self.title}: {error}")
             return None
-        return known[key]
+        if key is not None:
+            known[key] = content
+        return content
 
     def _content(self, value: Any) -> Any:
         if self.names is None and self.bins is None:

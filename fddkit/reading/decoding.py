@@ -5,6 +5,7 @@ formats that run programs) is refused before it is. Processes that decode import
 must not import torch.
 """
 
+import errno
 import io
 import os
 import warnings
@@ -17,6 +18,7 @@ import numpy as np
 
 from ..core.errors import FddkitError
 from ..core.reading import clip, read_bytes
+from .faults import Transient
 from .frame import Frame
 
 if TYPE_CHECKING:
@@ -24,13 +26,17 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 256 * 2**20  # bytes
 MOST_PIXELS = 80_000_000  # of one image; Pillow itself warns from 89 million
-# EPS, which starts a program, is not among them; a JPEG may be an MPO
+MOST_SCANS = 200  # of a JPEG, each of which takes as long as the whole image; usual are ten
+# EPS, which starts a program, is not among them, nor ICO, which holds images of any size inside;
+# a JPEG may be an MPO
 _FORMATS = ["JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000"]
-_FORMATS += ["DIB", "ICO", "TGA", "PCX", "SGI"]
+_FORMATS += ["DIB", "TGA", "PCX", "SGI"]
 _NAMES = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "gif": "GIF", "bmp": "BMP", "webp": "WEBP"}
 _ORIENTATION = 0x0112  # the EXIF tag, and what undoes each of its values
 _TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
 _TURNS |= {6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}
+# of a file, and there until it changes; other errors of the system may pass
+_LASTING = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG}
 _GAP = 3.0  # how much larger than wanted a cheap reduction leaves an image: no visible loss
 
 ALPHA = "transparent: put on white"
@@ -104,6 +110,8 @@ def decode(source: Any, frame: Frame) -> Decoded:
     ------
     FddkitError
         If it is missing, truncated, no image, or too large: one sentence, beginning with the cause.
+    Transient
+        If it is the machine that cannot read it now.
     """
     image_class = pillow()
     try:
@@ -115,18 +123,30 @@ def decode(source: Any, frame: Frame) -> Decoded:
             return _finish(source.copy(), frame, [])
         if isinstance(source, np.ndarray) or _is_tensor(source):
             return _finish(_from_array(source, image_class), frame, [])
-    except FddkitError:
+    except FddkitError as error:
+        if _may_pass(error.__cause__):
+            raise Transient(str(error)) from error
         raise
     except MemoryError as error:
-        raise FddkitError("there is not enough memory for it; free some") from error
+        raise Transient("there is not enough memory for it; free some") from error
     except Exception as error:  # a parser may raise anything on corrupt bytes
-        raise FddkitError(_reason(error)) from error
+        kind = Transient if _may_pass(error) else FddkitError
+        raise kind(_reason(error)) from error
     raise FddkitError(f"{type(source).__name__} is no image; give a file, a PIL image or an array")
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Return whether an error is of the machine and not of the file."""
+    if isinstance(error, OSError) and error.errno is not None:  # Pillow's own have no number
+        return error.errno not in _LASTING
+    return isinstance(error, MemoryError) or "out of memory" in str(error)
 
 
 def _reason(error: Exception) -> str:
     """Return what is wrong with a file in words of ours."""
     text = clip(error) or type(error).__name__
+    if _may_pass(error):
+        return f"it cannot be read now ({text}); try again"
     if "cannot identify" in text:
         return "it is no image, whatever its name says; give a file of pixels"
     if "truncated" in text.lower() or "unexpected end" in text or "broken data stream" in text:
@@ -149,6 +169,8 @@ def _from_file(source: str | os.PathLike | bytes, frame: Frame, image_class: Any
             ending = os.fspath(source).rpartition(".")[2].lower()
             if _NAMES.get(ending, kind) != kind and kind != "MPO":
                 notes.append(MISNAMED)
+        if kind in ("JPEG", "MPO") and data.count(b"\xff\xda") > MOST_SCANS:
+            raise FddkitError(f"it has more than {MOST_SCANS} scans; save it anew")
         if kind == "JPEG":
             least = round(_GAP * max(frame.height, frame.width))  # also if it is to be turned
             image.draft("L" if frame.channels == "gray" else "RGB", (least, least))

@@ -41,7 +41,7 @@ def serve() -> None:
     with decoding.quiet():
         for line in sys.stdin.buffer:
             chunk = chunks.decode_chunk(json.loads(line), frame)
-            answers.write(json.dumps([chunk.faults, chunk.notes]).encode() + b"\n")
+            answers.write(json.dumps(chunk[1:]).encode() + b"\n")
             answers.write(chunk.pixels)
             answers.flush()
 

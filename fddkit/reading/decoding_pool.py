@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -134,7 +135,9 @@ class _Child:
             with suppress(_Ended):
                 return self._ask(paths)
             reason = f"decoding it ends the process that does ({error}); make it again"
-            return Chunk(np.zeros((1, *self._frame.shape), np.uint8), {"0": reason}, {})
+            # one that the system has ended, most often for want of memory, may do the next time
+            passing = str(error) == "SIGKILL"
+            return Chunk(np.zeros((1, *self._frame.shape), np.uint8), {"0": reason}, {}, passing)
 
     def close(self) -> None:
         """End the process, whatever it does; no other is started."""
@@ -203,6 +206,6 @@ class _Child:
 
 def _joined(first: Chunk, second: Chunk) -> Chunk:
     faults = first.faults | {str(int(i) + len(first.pixels)): s for i, s in second.faults.items()}
-    names = [*first.notes, *second.notes]
-    notes = {name: first.notes.get(name, 0) + second.notes.get(name, 0) for name in names}
-    return Chunk(np.concatenate([first.pixels, second.pixels]), faults, notes)
+    notes = dict(Counter(first.notes) + Counter(second.notes))
+    pixels = np.concatenate([first.pixels, second.pixels])
+    return Chunk(pixels, faults, notes, first.passing or second.passing)

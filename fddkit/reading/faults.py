@@ -11,9 +11,14 @@ _SHOWN = 10
 EMPTY = "empty row"
 SMALL = "in a small group"
 NO_FILE = "no file"
+UNREADABLE = "unreadable image"
 HARMLESS = (EMPTY, SMALL)  # left out by intent: no reason to refuse the rest
 
 FAULTY = ("refuse", "skip")
+
+
+class Transient(FddkitError):
+    """A fault of the machine, not of the file, such as too little memory: it may pass."""
 
 
 class Faults:
@@ -47,7 +52,7 @@ class Faults:
 
     def counts(self) -> dict[str, int]:
         """Return reason -> number of rows, the most frequent first."""
-        return dict(Counter(fault["reason"] for fault in self.listed()).most_common())
+        return _count(self.listed())
 
     def listed(self) -> list[dict[str, Any]]:
         """Return every fault in the order of the rows: its number, reason and detail."""

@@ -53,9 +53,9 @@ class Frame:
             whole("size", side)
             if side > LARGEST_SIDE:
                 raise FddkitError(f"size={side} is too large; give at most {LARGEST_SIDE}")
-        if fit not in FITS:
+        if not isinstance(fit, str) or fit not in FITS:
             raise unknown("fit", fit, FITS)
-        if channels not in CHANNELS:
+        if not isinstance(channels, str) or channels not in CHANNELS:
             raise unknown("choice of channels", channels, CHANNELS)
         return cls(*both, fit, channels)
 

@@ -104,6 +104,8 @@ def decoded(
     FddkitError
         If the cache cannot be written.
     """
+    if cache is not None and not isinstance(cache, bool | str | os.PathLike):
+        raise FddkitError(f"cache={clip(repr(cache))} is no folder; give its path, or False")
     workers = default_workers() if workers is None else workers
     whole("workers", workers)
     pillow()
@@ -121,14 +123,16 @@ def decoded(
         )
     file = folder_of(None if cache is True else cache) / f"images-{work.first['key'][:16]}.u8"
     found, lines = read(file, work.first, work.layout, work.like)
+    passing: dict[int, Line] = {}
     if len(lines) < work.layout.chunks:
         with locked(file):
             found, lines = read(file, work.first, work.layout, work.like)  # perhaps made meanwhile
             try:
-                _complete(file, work, lines, workers, progress)
+                passing = _complete(file, work, lines, workers, progress)
             except OSError as error:
                 raise cannot_write(file, error) from error
             found, lines = read(file, work.first, work.layout, work.like)
+            lines |= passing
     if found is None or len(lines) < work.layout.chunks:
         raise FddkitError(f"{file} changes while it is read; check the disk, and try again")
     return _gathered(found, lines.values())
@@ -159,11 +163,15 @@ def _stamp(path: str) -> str:
 
 def _complete(
     file: Path, work: _Work, lines: dict[int, Line], workers: int, progress: bool
-) -> None:
-    """Decode the chunks that are missing; each is in the journal as soon as it is on the disk."""
+) -> dict[int, Line]:
+    """Decode the chunks that are missing; each is in the journal as soon as it is on the disk.
+
+    Those with a fault that may pass are returned instead: the next load makes them again.
+    """
     todo = [i for i in range(work.layout.chunks) if i not in lines]
+    passing: dict[int, Line] = {}
     if not todo:
-        return
+        return passing
     # into a new file: a data set that is in use has mapped the old one, and must not change
     if lines:
         with files.atomic(file) as copy:
@@ -187,16 +195,20 @@ def _complete(
 
         with open(journal(file), "a", encoding="utf-8") as told:
             for line in _made(work, todo, workers, progress, store):
+                if line.pop("passing"):
+                    passing[line["chunk"]] = line
+                    continue
                 told.write(json.dumps(line) + "\n")
                 told.flush()
     finally:
         os.close(pixels)
+    return passing
 
 
 def _made(
     work: _Work, todo: Sequence[int], workers: int, progress: bool, store: Store
 ) -> Iterator[Line]:
-    """Decode and store chunks in any order, and yield the journal's line of each."""
+    """Decode and store chunks in any order; yield the journal's line of each, and if it passes."""
     parts = [work.layout.part(i) for i in todo]
     done = work.layout.n - sum(part.stop - part.start for part in parts)
     bar = tqdm(total=work.layout.n, initial=done, desc="images", unit="image", disable=not progress)
@@ -212,6 +224,7 @@ def _made(
                 "crc": zlib.crc32(chunk.pixels),
                 "faults": {str(start + int(j)): _valid(said) for j, said in chunk.faults.items()},
                 "notes": chunk.notes,
+                "passing": chunk.passing,
             }
 
 

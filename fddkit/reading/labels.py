@@ -4,7 +4,8 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from itertools import pairwise
+from fractions import Fraction
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..core.reading import clip
 MISSING = -1
 OTHER = "other"
 LONGEST_NAME = 100  # characters
+_LONGEST_CELL = 10_000  # characters, of which most are then blanks
 MOST_NAMES = 1000
 MOST_FRACTIONS = 20  # different numbers with a fractional part, above which they are continuous
 _BLANK = {"", "na", "n/a", "nan", "null", "none", "#n/a", "<na>", "nat"}
@@ -61,13 +63,19 @@ def text(value: Any) -> str | None:
     Raises
     ------
     ValueError
-        If it is too long for a name.
+        If it is too long for a name, or has no text.
     """
     if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
         return None
     if isinstance(value, float | np.floating) and float(value).is_integer():
         value = int(value)
-    plain = unicodedata.normalize("NFC", str(value)[: 4 * LONGEST_NAME])
+    try:
+        plain = str(value)
+    except Exception as error:  # code of others
+        raise ValueError(f"{clip(type(value).__name__, 30)} that has no text") from error
+    if len(plain) > _LONGEST_CELL:
+        raise ValueError(f"{clip(plain, 30)!r} has more than {_LONGEST_CELL:,} characters")
+    plain = unicodedata.normalize("NFC", plain)
     plain = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
     if plain.lower() in _BLANK:
         return None
@@ -122,15 +130,16 @@ def numbered(names: Sequence[str | None], what: str) -> Labels:
     """
     distinct = {name for name in names if name is not None}
     shown = {name: name for name in distinct}
-    if distinct and all(map(_NUMBER.fullmatch, distinct)):
-        values = {name: float(name) for name in distinct}
-        if sum(not v.is_integer() for v in set(values.values())) > MOST_FRACTIONS:
+    if distinct and all(_NUMBER.fullmatch(n) and math.isfinite(float(n)) for n in distinct):
+        values = {name: Fraction(name) for name in distinct}
+        if sum(v.denominator > 1 for v in set(values.values())) > MOST_FRACTIONS:
             raise FddkitError(
                 f"{what} has {len(distinct):,} different numbers, so it is continuous; give bins, "
                 "for example bins=4 (as many quantiles) or bins=[0, 20, 40, 100]"
             )
-        shown = {name: f"{value:.15g}" for name, value in values.items()}
-        order = sorted(set(shown.values()), key=float)
+        titles = _titles(values)
+        shown = {name: titles[value] for name, value in values.items()}
+        order = [titles[value] for value in sorted(titles)]
     else:
         order = sorted(distinct, key=natural)
     if len(order) > MOST_NAMES:
@@ -143,6 +152,17 @@ def numbered(names: Sequence[str | None], what: str) -> Labels:
     return Labels(np.array(found, dtype=np.int64), tuple(order))
 
 
+def _titles(values: dict[str, Fraction]) -> dict[Fraction, str]:
+    """Return what each number is called: as briefly as possible, and no two alike."""
+    titles = {}
+    for value in set(values.values()):
+        short = value.denominator == 1 and abs(value) < 10 ** (LONGEST_NAME - 1)
+        titles[value] = str(value) if short else repr(float(value))
+    if len(set(titles.values())) < len(titles):  # they differ where floats do not: as given
+        titles = {values[name]: name for name in sorted(sorted(values), key=len, reverse=True)}
+    return titles
+
+
 def check_bins(bins: Any, what: str) -> int | list[float]:
     """Return a number of quantiles or ascending edges, or say why they are neither."""
     if is_whole(bins, 2) and bins <= MOST_NAMES:
@@ -152,7 +172,7 @@ def check_bins(bins: Any, what: str) -> int | list[float]:
         edges = []
     try:
         edges = [float(edge) for edge in edges]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         edges = []
     steps = np.diff(edges)
     if not edges or not (steps > 0).all():  # NaN is not above 0, either
@@ -212,6 +232,11 @@ def compact(found: Labels) -> Labels:
     return Labels(place[found.labels], tuple(found.names[i] for i in present))
 
 
+def crossed_names(columns: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return what the intersections of columns are called, given the names of each column."""
+    return tuple(map(" & ".join, product(*columns)))
+
+
 def crossed(columns: Sequence[Labels], everything: bool = False) -> Labels:
     """Return the intersections of several columns, in the order of the first, then the second.
 
@@ -244,9 +269,8 @@ def crossed(columns: Sequence[Labels], everything: bool = False) -> Labels:
             )
         both = (total >= 0) & (labels >= 0)
         total = np.where(both, total * len(more) + labels, MISSING)
-        names = tuple(f"{one} & {two}" for one in names for two in more)
-    found = Labels(total, names)
-    return found if everything else compact(found)
+        names = crossed_names([names, more])
+    return Labels(total, names) if everything else compact(Labels(total, names))
 
 
 def merged(found: Labels, smallest: int) -> tuple[Labels, dict[str, int]]:

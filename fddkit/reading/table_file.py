@@ -3,6 +3,8 @@
 import csv
 import io
 import os
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +88,8 @@ def read_table(given: Any) -> Table:
         names = [str(name) for name in given.columns]
         columns = [given.iloc[:, i].tolist() for i in range(len(names))]
     elif isinstance(given, Mapping):
-        names, columns = [str(name) for name in given], [list(values) for values in given.values()]
+        names = [str(name) for name in given]
+        columns = [_listed(name, values) for name, values in given.items()]
     else:
         raise FddkitError(
             f"{clip(type(given).__name__)} is no table; give a CSV file or a data frame"
@@ -95,6 +98,19 @@ def read_table(given: Any) -> Table:
         raise FddkitError("the columns of the table differ in length; give one cell per image")
     rows = list(zip(*columns, strict=True))
     return Table("the table", names, rows, range(len(rows)), "row", {})
+
+
+def _listed(name: Any, values: Any) -> list[Any]:
+    """Return a column as a list, or say that it is none."""
+    try:
+        if isinstance(values, str | bytes):
+            raise TypeError("text is not its characters")
+        return list(values)
+    except TypeError as error:
+        raise FddkitError(
+            f"the column {clip(name, 40)!r} is {clip(repr(values), 40)}; give a list, one cell "
+            "per image"
+        ) from error
 
 
 def joined(tables: Mapping[str, Table], column: str) -> Table:
@@ -180,4 +196,15 @@ def _decoded(data: bytes, path: Path) -> tuple[str, str]:
             raise FddkitError(
                 f"{path} begins as UTF-16 but is not ({clip(error)}); save it as UTF-8"
             ) from error
+        others = data.decode("utf-8", errors="surrogateescape")  # what is not UTF-8 is surrogates
+        if re.search("[\x80-\ud7ff\ue000-\U0010ffff]", others):
+            line = data.count(b"\n", 0, error.start) + 1
+            raise FddkitError(
+                f"line {line} of {path} is not UTF-8 although others are; save the table as UTF-8"
+            ) from error
+        warnings.warn(
+            f"{path} is not UTF-8, so it is read as Windows-1252; save it as UTF-8 if letters are "
+            "wrong",
+            stacklevel=2,
+        )
         return data.decode("cp1252", errors="replace"), "windows-1252"

@@ -69,7 +69,7 @@ class Live:
         self.gallery.show(
             scene.images,
             scene.target_names,
-            f"images of {choice.dataset}, {choice.bias}, a row for each class",
+            f"images of {choice.dataset}, {_bias(choice)}, a row for each class",
             width=240,
         )
         classes = [(name, y) for y, name in enumerate(scene.target_names)]
@@ -90,12 +90,17 @@ class Live:
         self.says.value = _sentence(scene, y)
 
 
+def _bias(choice: Choice) -> str:
+    """Return the bias ratio in words that do not change their length while a slider moves."""
+    return choice.bias if choice.br is None else f"BR {choice.br:.2f}"
+
+
 def _sentence(scene: Scene, y: int) -> Markup:
     """Describe in words what the panels show."""
     counts, stats = scene.counts[y], scene.stats
     most, names = int(counts.argmax()), scene.group_names
     where = Markup("<b>{}</b>: of the {} images of class <b>{}</b>, {} are {}.").format(
-        scene.choice.bias, counts.sum(), scene.target_names[y], counts[most], names[most]
+        _bias(scene.choice), counts.sum(), scene.target_names[y], counts[most], names[most]
     )
     if int(stats.present[y].sum()) < 2:
         return where + " No other group is left, so nothing can be learnt about the others."

@@ -2,9 +2,11 @@
 
 import shlex
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 from ..core.errors import FddkitError, unknown
 from ..data.catalogue import CATALOGUE
+from ..data.listed import Listed
 from ..data.sampling import SAMPLING
 from ..distillers.baselines import BASELINES, sized
 from ..distillers.registry import find
@@ -60,13 +62,12 @@ class Choice:
     preset: str = "quick"
 
     def __post_init__(self) -> None:
-        entry = CATALOGUE[self.dataset]  # raises if it is unknown
-        if self.gap is not None and entry.natural:
+        if self.gap is not None and self.natural:
             raise FddkitError(
                 f"gap={self.gap!r} paints groups, but those of {self.dataset} are real; give None"
             )
         if self.br is None:  # one without painted groups keeps None, its natural bias
-            object.__setattr__(self, "br", entry.default_br)
+            object.__setattr__(self, "br", self.entry.default_br)
         if self.gap not in (None, 0, 1, 2, 3, 4):
             raise FddkitError(f"gap={self.gap!r} is not a GAP level; give None, 0, 1, 2, 3 or 4")
         if self.br is not None and not self.balance - 1e-9 <= self.br <= 1:
@@ -81,15 +82,24 @@ class Choice:
         if self.sampling not in SAMPLING:
             raise unknown("value of sampling", self.sampling, SAMPLING)
 
+    @cached_property
+    def entry(self) -> Listed:
+        """The data set, as it was when it was chosen; looking at a ``.toml`` takes a while."""
+        return CATALOGUE[self.dataset]
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a worker gets, which looks the data set up for itself."""
+        return asdict(self)
+
     @property
     def groups(self) -> int:
         """Number of groups in the data."""
-        return CATALOGUE[self.dataset].groups if self.gap is None else 2
+        return self.entry.groups if self.gap is None else 2
 
     @property
     def natural(self) -> bool:
         """Whether the groups are real, so that a bias ratio thins them."""
-        return CATALOGUE[self.dataset].natural
+        return self.entry.natural
 
     @property
     def balance(self) -> float:
@@ -126,7 +136,7 @@ class Choice:
     def name(self) -> str:
         """The same as a file name."""
         values = asdict(self) | {
-            "dataset": CATALOGUE[self.dataset].tag,
+            "dataset": self.entry.tag,
             "gap": "own" if self.gap is None else f"gap{self.gap}",
             "br": "natural" if self.br is None else self.br,
         }
@@ -140,7 +150,8 @@ class Choice:
         Another data set has its own bias, if its groups are natural and those before were not, or
         the other way round.
         """
-        entry = CATALOGUE[changes.get("dataset", self.dataset)]
+        other = changes.get("dataset", self.dataset)
+        entry = self.entry if other == self.dataset else CATALOGUE[other]
         same = entry.natural == self.natural
         br = changes.pop("br", self.br if same else entry.default_br)
         gap = changes.pop("gap", self.gap if same else None)
@@ -164,7 +175,7 @@ class Choice:
     def command(self, root: str = "data") -> str:
         """Return the command that distils the same set."""
         words = ["fddkit", "distill", "--dataset", self.dataset]
-        if CATALOGUE[self.dataset].source is not None:
+        if self.entry.source is not None:
             words += ["--root", root]
         if self.br is not None:
             words += ["--br", f"{self.br:g}"]

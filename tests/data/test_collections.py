@@ -115,6 +115,14 @@ class Endless(torch.utils.data.IterableDataset):
         raise AssertionError("nobody asks for all of it")
 
 
+class Huge:
+    def __len__(self):
+        return 10**13
+
+    def __getitem__(self, i):
+        raise AssertionError("nobody reads so many")
+
+
 @pytest.mark.parametrize(
     ("dataset", "group", "options", "words"),
     [
@@ -128,6 +136,13 @@ class Endless(torch.utils.data.IterableDataset):
         (Plain(), lambda i: i, {}, r"fails for image 0 \(TypeError"),
         (Plain(), [0, 1] * 6, {"smalest": 3}, "did you mean 'smallest'"),
         (Plain(), [0, 1] * 6, {"name": " "}, "is no name"),
+        (Plain(), np.array(3), {}, "is no list of groups"),
+        (Plain(), torch.tensor(3), {}, "is no list of groups"),
+        (Plain(), [0, 1] * 6, {"target_names": 5}, "target_names are no list of names"),
+        (Plain(), [0, 1] * 6, {"target_names": ["a", "a"]}, "target_names hold a name twice"),
+        (Plain(), [0, 1] * 6, {"group_names": ["a", "a"]}, "group_names hold a name twice"),
+        (Plain(), [0, 1] * 6, {"traits": 5}, "traits=5 are no Traits"),
+        (Huge(), lambda i, image, target: 0, {}, "10,000,000,000,000 images do not fit into"),
     ],
 )
 def test_mistakes_get_one_sentence(dataset, group, options, words):

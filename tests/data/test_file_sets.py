@@ -128,7 +128,7 @@ def test_a_hostile_description_is_refused(here):
 
 
 def test_no_split_that_could_be_trained_on(here):
-    from fddkit.data.grouped_file import write
+    from fddkit.data.grouped_kind import write
 
     write("odd.fdd", {"valid": own(), "test": own()})
     with pytest.raises(FddkitError, match="has no split train, only valid, test"):

@@ -12,7 +12,7 @@ import fddkit as fdd
 from fddkit.core.errors import FddkitError
 from fddkit.core.files import fingerprint
 from fddkit.core.tensors import read_tensors, seal
-from fddkit.data import grouped_file
+from fddkit.data import grouped_file, grouped_kind
 from fddkit.data.grouped_kind import DATA, content_hash, packed
 
 _MANY = [str(i) for i in range(1001)]
@@ -105,7 +105,7 @@ def test_splits_belong_together(path):
     with pytest.raises(FddkitError, match="are not names of splits"):
         own().save(path, Test=own())
     with pytest.raises(FddkitError, match="there is no split"):
-        grouped_file.write(path, {})
+        grouped_kind.write(path, {})
     with pytest.raises(FddkitError, match="does not end in"):
         own().save(path.with_suffix(".npz"))
 
@@ -140,6 +140,9 @@ def splits(**changes):
         ({}, {"splits": splits(images=160)}, "images.test has the shape"),
         ({}, {"splits": splits()[:1]}, "its tensors are not those of its splits"),
         ({}, {"splits": splits(source=None)}, "is nothing, not a dictionary"),
+        ({}, {"splits": splits(source={"skipped": {"x": "y"}})}, "its source.skipped.x is text"),
+        ({}, {"splits": splits(source={"vanished": 5})}, "its source.vanished is a whole number"),
+        ({}, {"splits": splits(source={"group_labels": 7})}, "its source.group_labels is a whole"),
         ({}, {"target_names": ["cat"]}, "has no name"),
         ({}, {"target_names": []}, "target_names are none"),
         ({}, {"target_names": _MANY, "group_names": _MANY}, "too many"),
@@ -191,3 +194,42 @@ def test_the_hash_of_splits_is_of_all_but_their_source(path):
     assert told != content_hash({"all": replace(data, mean=(0.3,) * 3)})
     data.save(path)
     assert read_tensors(path, DATA)[1]["sha256"] == told  # its source is empty
+
+
+def test_what_nobody_could_read_replaces_nothing(path):
+    own().save(path)
+    before = path.read_bytes()
+    quotes = replace(own(), source={"note": '"' * 9_000_000})  # escaped once 18 MB, twice 36 MB
+    with pytest.raises(FddkitError, match="because it could not be read again"):
+        quotes.save(path)
+    assert path.read_bytes() == before
+
+
+def test_faults_are_kept_once_and_not_without_end(path):
+    faults = [{"line": i, "reason": "no file", "detail": ""} for i in range(10_001)]
+    data = replace(own(), source={"faults": faults, "skipped": {"no file": 10_001}})
+    data.save(path, test=data)
+    read = grouped_file.read(path)
+    assert len(read["train"].source["faults"]) == 10_000
+    assert read["train"].source["faults_in_all"] == 10_001
+    assert read["test"].source == {"skipped": {"no file": 10_001}}
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\nb", " a", "a "])
+def test_names_can_be_shown_as_they_are(path, name):
+    images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    for names in ({"name": name}, {"group_names": [name]}, {"target_names": [name]}):
+        with pytest.raises(FddkitError, match="printable text without blanks"):
+            fdd.GroupedDataset.from_arrays(images, [0, 0], [0, 0], **names)
+    for header in ({"name": name}, {"group_names": ["a", "b", name]}):
+        forged(path, **header)
+        with pytest.raises(FddkitError, match="not printable, or has blanks"):
+            grouped_file.read(path)
+
+
+def test_a_hash_that_is_none_is_refused_before_it_names_files(path):
+    held, told = packed({"all": own()})
+    told |= {"format": 2, "kind": "data", "sha256": "../../x"}
+    path.write_bytes(save(held, metadata={"fddkit": json.dumps(told)}))
+    with pytest.raises(FddkitError, match="not 64 hexadecimal digits"):
+        grouped_file.header(path)

@@ -9,6 +9,8 @@ from sklearn.cluster import KMeans
 
 import fddkit as fdd
 from fddkit.core.errors import FddkitError
+from fddkit.data import recovery
+from fddkit.data.label_changes import check_changes
 from fddkit.data.loading import reload
 from fddkit.data.recovery import lloyd
 from fddkit.rules.rules import RULES
@@ -121,6 +123,13 @@ def test_what_a_smaller_share_keeps_a_larger_one_keeps_too(train):
     )
 
 
+def test_no_class_is_without_a_known_group_unless_none_is_asked_for(train):
+    for share, kept in ((1e-12, 1), (0.0, 0)):
+        known = fdd.known_groups(train, share)
+        classes = known.target[known.group >= 0].bincount(minlength=train.n_classes)
+        assert classes.tolist() == [kept] * train.n_classes
+
+
 def test_counts_are_of_known_groups(train):
     partly = fdd.known_groups(train, 0.25)
     known = partly.group >= 0
@@ -184,6 +193,45 @@ def test_a_group_that_a_class_has_no_known_image_of_is_found_by_the_other_classe
     partly = fdd.known_groups(data, 1)
     partly.group[:] = group
     assert right(fdd.recovered_groups(partly, points), data, partly) > 0.99
+
+
+def converted_at_once(partly, features):
+    """Return the recovered groups from a float64 copy of all features."""
+    points = torch.as_tensor(features).double().flatten(1)
+    group, guessed = partly.group, partly.group.clone()
+    names = group[group >= 0].unique().tolist()
+    for y in range(partly.n_classes):
+        rows = torch.where(partly.target == y)[0]
+        own, labels = points[rows], group[rows]
+        starts = [
+            own[labels == a].mean(0) if (labels == a).any() else points[group == a].mean(0)
+            for a in names
+        ]
+        cluster = lloyd(own, torch.stack(starts))
+        for i, a in enumerate(names):
+            known = labels[(cluster == i) & (labels >= 0)]
+            vote = known.bincount().argmax() if len(known) else torch.tensor(a)
+            guessed[rows[(cluster == i) & (labels < 0)]] = vote
+    return guessed
+
+
+@pytest.mark.parametrize("numbers", [1, 2**21])
+def test_converting_parts_changes_nothing(train, numbers, monkeypatch):
+    monkeypatch.setattr(recovery, "_NUMBERS", numbers)
+    partly = fdd.known_groups(train, 0.02)
+    expected = converted_at_once(partly, train.images)
+    assert torch.equal(fdd.recovered_groups(partly).group, expected)
+    features = train.images.float().mean((2, 3))
+    expected = converted_at_once(partly, features)
+    assert torch.equal(fdd.recovered_groups(partly, features).group, expected)
+
+
+def test_no_more_than_a_class_is_converted(train, monkeypatch):
+    rows, double = [], torch.Tensor.double
+    monkeypatch.setattr(recovery, "_NUMBERS", 50 * train.images[0].numel())
+    monkeypatch.setattr(torch.Tensor, "double", lambda x: rows.append(len(x)) or double(x))
+    fdd.recovered_groups(fdd.known_groups(train, 0.5))
+    assert max(rows) <= int(train.target.bincount().max())
 
 
 def test_lloyd_agrees_with_scikit_learn():
@@ -259,7 +307,7 @@ def test_every_method_refuses_unknown_groups(train, method, tmp_path):
 @pytest.mark.parametrize("name", ["random-balanced", "herding-balanced", "whole-balanced"])
 def test_balanced_baselines_refuse_unknown_groups(train, name):
     with pytest.raises(FddkitError, match="a balanced choice needs the group of every image"):
-        fdd.distill(fdd.unknown_groups(train), name, 1, progress=False)
+        fdd.distill(fdd.unknown_groups(train), name, ipc=1, progress=False)
 
 
 def test_other_things_that_need_groups_refuse_too(train):
@@ -270,6 +318,11 @@ def test_other_things_that_need_groups_refuse_too(train):
         fdd.theory.Signal(unknown, "dm", preset="smoke", device="cpu").groups()
     with pytest.raises(FddkitError, match="'cobra' needs the group"):
         fdd.theory.collinearity(unknown, ipc=1, preset="smoke")
+    for use in (fdd.GroupedDataset.split, lambda data: data.biased(br=0.5)):
+        with pytest.raises(FddkitError, match=r"unknown; use only images whose group is known$"):
+            use(unknown)
+        with pytest.raises(FddkitError, match=r"is known, or fdd\.recovered_groups to guess them"):
+            use(fdd.known_groups(train))
 
 
 def test_evaluation_is_on_the_true_groups(train):
@@ -353,6 +406,9 @@ def test_mistakes_get_one_sentence(train):
         "share=nan is not": lambda: fdd.known_groups(train, math.nan),
         "'bad' is not a kind of group noise": lambda: fdd.noisy_groups(train, 0.1, "bad"),
         "has one group": lambda: fdd.noisy_groups(alone),
+        "\\['noise'\\] is not a change of group labels": lambda: check_changes(
+            [{"change": ["noise"]}]
+        ),
         "features='hue' is not known": lambda: fdd.recovered_groups(partly, "hue"),
         "one row per image": lambda: fdd.recovered_groups(partly, np.zeros((3, 2))),
         "not an array of numbers": lambda: fdd.recovered_groups(partly, [["a"]] * len(train)),

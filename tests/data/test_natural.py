@@ -24,7 +24,7 @@ def test_a_balanced_test_set_and_all_the_rest():
 
 
 def test_what_cannot_be_balanced_is_said():
-    with pytest.warns(UserWarning, match="8 of its 16 cells have fewer than 4 images") as said:
+    with pytest.warns(UserWarning, match="cells with fewer than 4 images: 8 of 16 ") as said:
         train, test = own(ODD, name="odd").split(per_cell=4)
     assert "cat, b, f: 0" in str(said[0].message)
     expected = [[min(4, n // 2) for n in row] for row in ODD]
@@ -79,3 +79,17 @@ def test_what_was_done_before_is_kept():
     train, _ = own().split(5)
     assert list(train.biased(0.8).source) == ["split", "biased"]
     assert list(own().biased(0.8).split(1)[0].source) == ["biased", "split"]
+
+
+def test_cells_of_at_most_one_image_need_no_draw(monkeypatch):
+    from fddkit.data import thinning
+
+    drawn = []
+    make = thinning.generator
+    monkeypatch.setattr(thinning, "generator", lambda *keys: drawn.append(keys[-2:]) or make(*keys))
+    data = own([[3, 1, 0], [1, 0, 2]])
+    data.biased(0.9, {"cat": "a", "dog": "c"})
+    assert drawn == [(0, 0), (1, 2)]
+    with pytest.warns(UserWarning, match="not balanced"):
+        data.split(1)
+    assert drawn == [(0, 0), (1, 2)] * 2

@@ -141,6 +141,12 @@ def test_a_balanced_training_set(faces, tmp_path):
     assert other.fingerprint() != train.fingerprint()
 
 
+def test_a_balanced_training_set_is_made_of_what_was_read(faces, tmp_path):
+    read = CATALOGUE["celeba"].read(tmp_path)
+    options = CATALOGUE["celeba"].options
+    assert read.at(options | {"balanced": True}).splits is read.at(options).splits
+
+
 def test_what_is_wrong_in_celebas_lists_is_counted(faces, tmp_path):
     images = faces.folder / "img_align_celeba"
     (images / "000001.jpg").unlink()
@@ -405,7 +411,8 @@ def test_a_check_without_anything_to_check(tmp_path, capsys):
 def test_a_check_that_agrees(tmp_path, monkeypatch, capsys):
     bffhq(tmp_path)
     sizes = {"train": 22, "valid": 12, "test": 12}
-    monkeypatch.setitem(checking._IMAGES, "bFFHQ", (sizes, "us"))
+    for split, n in sizes.items():
+        monkeypatch.setitem(CATALOGUE["bffhq-age-gender"].source.counts, split, n)
     monkeypatch.setitem(checking._SEEN, "bffhq-age-gender", ((22, 12), "us"))
     assert main(["datasets", "--check", "--root", str(tmp_path)]) == 0
     said = capsys.readouterr().out

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import random
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -72,7 +73,9 @@ def test_any_delimiter_and_encoding(folder, delimiter, encoding):
         [cell.replace("f", "frü, it") if j == 2 else cell for j, cell in enumerate(row)]
         for row in ROWS
     ]
-    data = read(write(folder, rows, delimiter, encoding))
+    said = pytest.warns(UserWarning, match="read as Windows-1252")
+    with said if encoding == "cp1252" else nullcontext():
+        data = read(write(folder, rows, delimiter, encoding))
     assert data.group_names[0] == "frü, it & x"
     assert data.fingerprint() == read(write(folder, rows)).fingerprint()
 
@@ -223,6 +226,41 @@ def test_each_fault_is_named_with_its_line(folder, row, words):
         )
 
 
+def test_one_byte_that_is_not_utf8_among_others_is_refused(folder):
+    rows = [row if i != 3 else [*row[:2], "fr\u00fc", row[3]] for i, row in enumerate(ROWS)]
+    table = write(folder, rows)
+    lines = table.read_bytes().split(b"\n")
+    lines[5] = lines[5].replace(b"y", b"y\xfc")
+    table.write_bytes(b"\n".join(lines))
+    with pytest.raises(FddkitError, match=r"line 6 of .* is not UTF-8 although others are; save"):
+        read(table)
+
+
+class Mute:
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_cells_that_name_no_file_are_faults(folder):
+    pandas = pytest.importorskip("pandas")
+    columns = {row[0]: list(row[1:]) for row in zip(*ROWS, strict=True)}
+    frame = pandas.DataFrame(columns).astype({"path": "string"})
+    frame.loc[2, "path"] = pandas.NA
+    with pytest.raises(FddkitError, match="row 2: no image named"):
+        read(frame, folder)
+    for bad in (np.zeros(3), np.array(3), ["1.png"], b"1.png", Mute()):
+        columns["path"][2] = bad
+        with pytest.raises(FddkitError, match="row 2: invalid file name"):
+            read(columns, folder)
+        assert len(read(columns, folder, faulty="skip")) == 7
+    columns["path"][2], columns["sex"][2] = "2.png", Mute()
+    with pytest.raises(FddkitError, match=r"row 2: bad label \(sex: Mute that has no text"):
+        read(columns, folder)
+    for bad in (5, "abc", None):
+        with pytest.raises(FddkitError, match=r"the column 'path' is .*give a list"):
+            read(columns | {"path": bad}, folder)
+
+
 def test_equal_pixels_in_other_files_are_duplicates(folder):
     Image.open(folder / "3.png").save(folder / "again.bmp")
     table = write(folder, with_row("again.bmp", *ROWS[4][1:]))
@@ -274,6 +312,11 @@ def test_a_class_that_vanishes_is_said(folder):
         ({"name": ""}, "is no name"),
         ({"workers": 0}, "workers=0"),
         ({"size": 0}, "size=0"),
+        ({"root": 5}, "root=5 is no folder"),
+        ({"cache": 5}, "cache=5 is no folder"),
+        ({"channels": ["RGB"]}, "not a choice of channels"),
+        ({"traits": 5}, "traits=5 are no Traits"),
+        ({"mean": [10**400] * 3}, "is no list of numbers"),
     ],
 )
 def test_arguments_that_are_wrong_get_one_sentence(folder, options, words):
@@ -378,6 +421,7 @@ def mutated(draw):
     return bytes(data)
 
 
+@pytest.mark.filterwarnings("ignore:.* is not UTF-8, so")
 @pytest.mark.parametrize("part", range(5))
 def test_malformed_tables_lose_nothing_silently(folder, part):
     read_rows = refused = 0
@@ -418,3 +462,15 @@ def test_malformed_tables_lose_nothing_silently(folder, part):
         read_rows += source["kept"]
     assert read_rows > 50
     assert refused > 5
+
+
+def test_splits_are_named_before_any_image_is_decoded(folder):
+    rows = [
+        [*ROWS[0], "part"],
+        *([*row, ("Train", "TEST")[i % 2]] for i, row in enumerate(ROWS[1:])),
+    ]
+    assert list(read(write(folder, rows), split="part")) == ["test", "train"]
+    rows[1][-1] = "a/b"
+    (folder / "3.png").write_bytes(b"no image")
+    with pytest.raises(FddkitError, match="'a/b' in part is no name of a split; call them train"):
+        read(write(folder, rows), split="part")

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -27,6 +28,14 @@ def test_as_near_as_whole_images_allow_and_as_few_dropped_as_possible(major, oth
         all_of_them = [(n, others) for n in range(1, major + 1)]
     best = min(all_of_them, key=lambda p: (abs(Fraction(p[0], sum(p)) - share), -sum(p)))
     assert sizes(major, others, br) == best
+
+
+@pytest.mark.parametrize("br", [0.999999, 0.9999999, 1 - 2**-53])
+def test_below_one_an_image_of_another_group_remains(br):
+    assert sizes(500, 30, br) == (500, 1)
+    assert sizes(500, 30, 1) == sizes(500, 30, np.float64(1)) == (500, 0)
+    assert own().biased(br).counts().tolist()[0][0] == PLAIN[0][0]
+    assert (own().biased(br).counts() > 0).sum(1).tolist() == [2, 2]
 
 
 def test_what_is_kept_is_nested():
@@ -76,6 +85,8 @@ def test_all_is_kept_by_default_majority_first():
         (PLAIN, True, "largest", "br=True is outside"),
         (PLAIN, 1.1, "largest", "br=1.1 is outside"),
         (PLAIN, 0.9, "smallest", "neither 'largest' nor the group of each class"),
+        (PLAIN, 0.9, np.array([1, 2]), "neither 'largest' nor the group of each class"),
+        (PLAIN, 0.9, {"cat": np.array([1, 2])}, "is not a group"),
         (PLAIN, 0.9, {"bird": "a"}, "'bird' is not a class"),
         (PLAIN, 0.9, {"cat": 3}, "3 is not a group"),
         (PLAIN, 0.9, {"cat": True}, "True is not a group"),

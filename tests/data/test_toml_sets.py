@@ -5,6 +5,8 @@ from mixed_images import make
 
 import fddkit as fdd
 from fddkit.core.errors import FddkitError
+from fddkit.data import toml_sets
+from fddkit.data.catalogue import entry_of
 from fddkit.data.toml_sets import KEYS, read
 
 BASE = """
@@ -127,6 +129,21 @@ def test_mistakes_get_one_sentence(folder, old, new, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore:the test set of")
+def test_what_an_entry_was_made_from_is_not_read_again(folder, monkeypatch):
+    path, found = write(folder, BASE), []
+    monkeypatch.setenv("FDDKIT_CACHE", str(folder / "cache"))
+    monkeypatch.setattr(toml_sets, "read", lambda path: found.append(path) or read(path))
+    first = fdd.load(path, per_cell=1)[0]
+    assert len(found) == 1
+    again = fdd.load(path, per_cell=1)[0]  # a copy of its own
+    assert len(found) == 2
+    assert again.fingerprint() == first.fingerprint()
+    entry = entry_of(path)
+    write(folder, BASE.replace("size = 8", "size = 6"))
+    assert entry.read().splits["all"].shape == (3, 6, 6)  # never what the file was before
+
+
 def test_files_that_are_no_toml(folder):
     for data in (b"\xff\xfe\x00", b"a = " + b"[" * 5000, b"\0", b"a = 1\na = 2"):
         (folder / "faces.toml").write_bytes(data)
@@ -144,3 +161,10 @@ def test_the_keys_are_the_arguments_of_from_table():
 
     arguments = set(inspect.signature(fdd.from_table).parameters)
     assert set(KEYS) - {"splits"} == arguments - {"cache", "workers", "progress"}
+
+
+def test_a_text_that_tomllib_would_read_for_hours_is_refused(folder):
+    keys = ".".join("a" * 4000)
+    for text, words in ((f"{keys} = 1", "a line has more than"), ("# x\n" * 20_000, "65,536")):
+        with pytest.raises(FddkitError, match=words):
+            read(write(folder, text))

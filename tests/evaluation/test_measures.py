@@ -114,6 +114,7 @@ def test_accuracies_agree_with_scikit_learn(seed):
             assert report.metric(name).values[r] == pytest.approx(100 * value), name
 
 
+@pytest.mark.filterwarnings("ignore:no predicted class")  # chance may predict the other one alone
 @settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(2, 4), st.integers(0, 999))
 def test_flips_equal_a_slow_loop(originals, groups, seed):

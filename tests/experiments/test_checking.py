@@ -125,7 +125,9 @@ def test_decoded_images_are_listed_and_half_decoded_ones_removed(tmp_path):
     found = checking.check(tmp_path / "cache")
     assert [one.state for one in found] == ["whole"] * 4
     assert {one.what for one in found} == {"decoded images", "journal of decoded images"}
-    assert {one.made for one in found} == {f"1 image of {tmp_path}"}
+    [made] = {one.made for one in found}
+    assert f"1 image of {tmp_path}".startswith(made.removesuffix("..."))  # a long path is cut
+    assert len(made) > 40
     half, other = sorted((tmp_path / "cache").glob("*.jsonl"))
     half.write_text(half.read_text().splitlines(True)[0])
     other.with_suffix(".u8").unlink()

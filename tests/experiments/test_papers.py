@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fddkit.core.errors import FddkitError
+from fddkit.data.catalogue import CATALOGUE
 from fddkit.data.loading import load
 from fddkit.distillers.baselines import BASELINES
 from fddkit.distillers.registry import METHODS, settings
@@ -148,6 +149,11 @@ def test_a_set_that_no_paper_has_stands_alone():
         ({"rule": None}, "it does not say its rule"),
         ({"dataset": "cmnist-bg"}, "data set cmnist-bg, not cmnist-fg"),
         ({"proportions": [0.5, 0.5]}, "bias with proportions"),
+        (
+            {"group_labels": [{"wrong": 0.5}], "offset": 0.1},
+            "bias with offset and group_labels",
+        ),
+        ({"majority": {"zero": "red"}}, "bias with majority"),
         ({"gap": 2}, "GAP 2 at bias ratio 0.9, which no paper prints"),
         ({"br": 0.5}, "bias ratio 0.5, which no paper prints"),
         ({"br": 0.95}, "bias ratio 0.95, which no paper prints"),  # at IPC 50 only
@@ -165,6 +171,30 @@ def test_another_experiment_has_nothing_beside_it_and_says_why(changed, why):
     assert note(table, "vanilla") == why
     assert table.loc["fairdd", printed].notna().all()
     assert note(table, "fairdd") == ""
+
+
+@pytest.mark.parametrize(
+    ("dataset", "changed", "why"),
+    [
+        ("celeba-attractive-gender", {"size": 32}, "size 32, not 64"),
+        ("corrupted-cifar10-conflict", {"severity": 3, "br": 0.95}, "severity 3, not 5"),
+        ("bgfmnist-conflict", {"scenes": "mine", "br": 0.95}, "scenes mine, not its own"),
+    ],
+)
+def test_a_set_with_other_options_has_nothing_beside_it(dataset, changed, why):
+    entry = CATALOGUE[dataset]
+    as_published = {"dataset": dataset, "br": entry.default_br, **entry.options}
+    named = {"vanilla": made(5, rule="vanilla", **(as_published | changed))}
+    assert note(papers.beside(named, dataset, 10), "vanilla") == why
+    named = {"vanilla": made(5, rule="vanilla", **as_published)}
+    assert "not" not in note(papers.beside(named, dataset, 10), "vanilla")
+
+
+def test_the_wrapped_background_is_the_authors_own():
+    wrapped = made(5, rule="vanilla", dataset="cfmnist-bg", official_wrap=True)
+    table = papers.beside({"vanilla": wrapped}, "cfmnist-bg", 10)
+    assert table.loc["vanilla", ("accuracy", "fairdd")] > 0
+    assert note(table, "vanilla") == ""
 
 
 def test_a_smaller_network_is_compared_and_said():

@@ -8,7 +8,8 @@ import torch
 
 from fddkit.core.errors import FddkitError
 from fddkit.painting.corruptions.fixed_point import Draws
-from fddkit.painting.jitter import MEAN_COLOURS, SEVERITIES, colour_with_jitter
+from fddkit.painting.jitter import MEAN_COLOURS, colour_with_jitter
+from fddkit.painting.pieces import SEVERITIES
 
 GRAY = torch.randint(0, 256, (70, 28, 28), dtype=torch.uint8, generator=torch.manual_seed(0))
 GROUP, INDEX = torch.arange(70) % 10, torch.arange(70) * 31

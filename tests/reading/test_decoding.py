@@ -278,3 +278,26 @@ def test_a_frame_may_be_no_square():
         16,
         8,
     )
+
+
+def test_a_jpeg_of_very_many_scans_is_refused(draw):
+    data = saved(picture(draw), "jpeg", progressive=True)
+    decode(data, AS_IS)
+    last = data.rindex(b"\xff\xda")
+    bomb = data[:last] + data[last:-2] * 250 + data[-2:]
+    with quiet(), pytest.raises(FddkitError, match="more than 200 scans"):
+        decode(bomb, AS_IS)
+
+
+def test_an_icon_is_no_image(draw):
+    with pytest.raises(FddkitError, match="it is no image"):
+        decode(saved(picture(draw), "ico"), AS_IS)
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [((8, "crop", ["RGB"]), "not a choice of channels"), ((8, ["crop"], "RGB"), "not a fit")],
+)
+def test_frames_that_are_none(frame, words):
+    with pytest.raises(FddkitError, match=words):
+        Frame.of(*frame)

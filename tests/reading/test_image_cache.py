@@ -1,5 +1,6 @@
 """The decoded folder: equal to decoding one by one, resumed after a kill, checked when read."""
 
+import errno
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from mixed_images import KINDS, picture
 
 from fddkit.core.errors import FddkitError
 from fddkit.core.locks import locked
-from fddkit.reading import chunks, decoding_pool, image_cache
+from fddkit.reading import chunks, decoding, decoding_pool, image_cache
 from fddkit.reading.decoding import decode, quiet
 from fddkit.reading.frame import Frame
 from fddkit.reading.image_cache import decoded
@@ -306,3 +307,51 @@ def test_the_second_load_takes_no_time_to_speak_of(paths, tmp_path):
     found = decoded(many, Frame(4, 4), tmp_path, progress=False)
     assert time.process_time() - start < 2  # 0.2 on a machine with nothing else to do
     assert len(found.pixels) == len(many)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), OSError(errno.EMFILE, "Too many open files"), OSError(errno.EIO, "I/O error")],
+)
+@pytest.mark.parametrize("inside", ["open", "Pillow"])
+def test_a_fault_that_passes_is_not_kept(paths, tmp_path, monkeypatch, error, inside):
+    some = [path for path in paths[: CHUNK + 20] if not path.endswith("/5.png")]
+    bad = CHUNK + 7
+    wanted = decoded(some, FRAME, False, 1, progress=False)
+
+    def failing(path, largest):
+        if path != some[bad]:
+            return real(path, largest)
+        if inside == "Pillow":
+            raise error
+        try:
+            raise error
+        except (OSError, MemoryError) as cause:  # as read_bytes says it
+            raise FddkitError(f"cannot read {path}: {cause}") from cause
+
+    real = decoding.read_bytes
+    monkeypatch.setattr(decoding, "read_bytes", failing)
+    found = decoded(some, FRAME, tmp_path, 1, progress=False)
+    assert found.faults.keys() - wanted.faults.keys() == {bad}
+    monkeypatch.undo()
+    made = counted(monkeypatch)
+    again = decoded(some, FRAME, tmp_path, 1, progress=False)
+    assert sorted(made) == sorted(some[CHUNK:])  # that chunk only
+    assert again.faults == wanted.faults
+    assert np.array_equal(again.pixels, wanted.pixels)
+    made.clear()
+    decoded(some, FRAME, tmp_path, 1, progress=False)
+    assert not made
+
+
+def test_a_missing_file_is_kept_as_missing(paths, tmp_path, monkeypatch):
+    lost = [str(tmp_path / "lost.png"), f"{paths[0]}/below.png", str(tmp_path / ("x" * 300))]
+    before = decoded(lost, FRAME, tmp_path, progress=False)
+    made = counted(monkeypatch)
+    assert decoded(lost, FRAME, tmp_path, progress=False).faults == before.faults
+    assert not made
+
+
+def test_the_cache_is_a_folder(paths):
+    with pytest.raises(FddkitError, match="cache=5 is no folder"):
+        decoded(paths[:3], FRAME, 5, progress=False)

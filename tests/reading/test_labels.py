@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fddkit.core.errors import FddkitError
+from fddkit.reading.columns import Column
+from fddkit.reading.faults import Faults
 from fddkit.reading.labels import (
     Labels,
     binned,
@@ -75,6 +77,52 @@ def test_numbers_are_sorted_and_joined_by_value():
     assert len(numbered(["007", "7"], "agent").names) == 2  # names, as one has leading zeros
 
 
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["12345678901234568", "12345678901234567"], ("12345678901234567", "12345678901234568")),
+        (["-0", "0", "0.0", "+0"], ("0",)),
+        (["1e400", "2"], ("1e400", "2")),  # no float: text
+        (["-1e400", "1e400", "2"], ("-1e400", "1e400", "2")),
+        (["1e300", "2"], ("2", "1e+300")),
+        (["0.5", ".50", "5e-1", "2"], ("0.5", "2")),
+        (["0.1", "0.10000000000000000001"], ("0.1", "0.10000000000000000001")),
+        (["5.", "1e999", "5"], ("5", "5.", "1e999")),
+    ],
+)
+def test_numbers_are_told_apart_exactly(names, shown):
+    found = numbered(names, "it")
+    assert sorted(found.names) == sorted(shown)
+    if "1e400" not in names and "1e999" not in names:
+        assert found.names == shown
+
+
+def test_blanks_are_collapsed_before_a_cell_is_cut():
+    blank = " " * 400
+    assert text(f"p{blank}q") == "p q"
+    assert text(f"p{blank}r") == "p r"
+    assert text(" " * 9_999 + "q") == "q"
+    with pytest.raises(ValueError, match="has more than 10,000 characters"):
+        text(" " * 10_000 + "q")
+
+
+class Mute:
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+    __hash__ = None
+
+
+def test_cells_without_a_text_or_hash():
+    with pytest.raises(ValueError, match="Mute that has no text"):
+        text(Mute())
+    faults = Faults("it", range(3), "row")
+    found = Column("sex", [Mute(), ["a"], ["a"]]).labels(faults)
+    assert found.labels.tolist() == [-1, 0, 0]
+    assert [fault["reason"] for fault in faults.listed()] == ["bad label"]
+
+
 def test_natural_order():
     names = ["b10", "b9", "B9", "10", "9", "a", "b9x2", "b9x10", "²"]
     ordered = sorted(names, key=natural)
@@ -118,7 +166,20 @@ def test_quantiles_cover_everything_in_order(values, bins):
 
 
 def test_bins_that_are_none():
-    for bad in (1, 0, True, "4", [3], [2, 1], [1, 1], [0, math.nan], [0, "x"], 1.5, None):
+    for bad in (
+        1,
+        0,
+        True,
+        "4",
+        [3],
+        [2, 1],
+        [1, 1],
+        [0, math.nan],
+        [0, "x"],
+        1.5,
+        None,
+        [0, 10**400],
+    ):
         with pytest.raises(FddkitError, match="are no bins"):
             check_bins(bad, "age")
     close = binned(np.array([1.00000001, 1.00000002]), [1.0, 1.000000015, 1.00000003], "x")

@@ -55,10 +55,10 @@ def test_controls_and_choice_say_the_same():
 
 def test_other_groups_raise_the_bias_ratio_to_their_balance():
     controls = Controls(Choice(br=0.2))
-    controls.bias.value = True
+    controls.bias.value = "apart"
     assert (controls.choice.br, controls.br.min) == (0.5, 0.5)
     assert controls.choice.gap == 0
-    controls.bias.value = False
+    controls.bias.value = "own"
     assert controls.br.min == 0.1
 
 

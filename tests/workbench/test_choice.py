@@ -1,5 +1,6 @@
 """A choice can be repeated from what it is written down as."""
 
+import pickle
 import shlex
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from fddkit.cli import main
 from fddkit.core.errors import FddkitError
+from fddkit.data.catalogue import CATALOGUE
 from fddkit.data.distilled import DistilledSet
 from fddkit.distillers.baselines import BASELINES
 from fddkit.distillers.registry import METHODS
@@ -60,6 +62,24 @@ def test_a_bias_ratio_below_the_balance_of_other_groups_is_raised():
     assert choice.with_(gap=1).br == 0.5
     assert choice.with_(gap=1).with_(gap=None).br == 0.5
     assert choice.balance == 0.1
+
+
+def test_the_data_set_is_looked_up_once(monkeypatch):
+    asked = []
+
+    class Counted(dict):
+        def __getitem__(self, name):
+            asked.append(name)
+            return CATALOGUE[name]
+
+    monkeypatch.setattr("fddkit.workbench.choice.CATALOGUE", Counted())
+    choice = Choice("cmnist-fg", br=None)
+    assert (choice.groups, choice.natural, choice.balance) == (10, False, 0.1)
+    assert choice.name in choice.command()
+    assert asked == ["cmnist-fg"]
+    sent = pickle.loads(pickle.dumps(choice))
+    assert sent == choice
+    assert "entry" not in vars(sent)  # an entry of a file cannot be sent to a worker
 
 
 @pytest.mark.parametrize(

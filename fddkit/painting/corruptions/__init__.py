@@ -4,6 +4,7 @@ Written from the formulas and constants of Hendrycks and Dietterich 2019 for ima
 where they differ from the authors' code is in `docs/methods.md`, "Data sets".
 """
 
-from .corrupting import CORRUPTIONS, SEVERITIES, corrupt
+from ..pieces import SEVERITIES
+from .corrupting import CORRUPTIONS, corrupt
 
 __all__ = ["CORRUPTIONS", "SEVERITIES", "corrupt"]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import FddkitError, unknown
-from ..pieces import check_colour_images, described, in_chunks
+from ..pieces import check_colour_images, check_rows, check_severity, in_chunks
 from .blurs import defocus_blur, gaussian_blur, glass_blur, motion_blur, zoom_blur
 from .colours import brightness, contrast, saturate
 from .fixed_point import Draws
@@ -44,7 +44,6 @@ CORRUPTIONS: dict[str, Callable[[Tensor, int, Draws], Tensor]] = {
     "pixelate": pixelate,
     "saturate": saturate,
 }
-SEVERITIES = (1, 2, 3, 4, 5)
 _SMALLEST = 8  # pixels of a side
 
 
@@ -114,17 +113,10 @@ def _check(
     for name in names:
         if name not in CORRUPTIONS:
             raise unknown("corruption", name, CORRUPTIONS)
-    if severity not in SEVERITIES or isinstance(severity, bool):
-        raise FddkitError(f"severity={severity} is not a severity; give 1, 2, 3, 4 or 5")
+    check_severity(severity)
     if images.shape[2] != images.shape[3] or images.shape[2] < _SMALLEST:
         raise FddkitError(
             f"images are {images.shape[2]} x {images.shape[3]}; corruptions need squares of at "
             f"least {_SMALLEST} pixels"
         )
-    for what, tensor in (("group", group), ("index", index)):
-        if tensor.shape != images.shape[:1] or tensor.dtype != torch.int64:
-            raise FddkitError(
-                f"{what} is {described(tensor)}; give int64 [{len(images)}], one per image"
-            )
-    if len(group) and not 0 <= int(group.min()) <= int(group.max()) < len(names):
-        raise FddkitError(f"group must be from 0 to {len(names) - 1}; one is not")
+    check_rows(len(images), group, index, len(names))
